@@ -1,0 +1,156 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The rooms stand on floors; a room imports only from floors below it, and on its own floor only what is listed here.
+// Tests/ArchitectureTests reads this file's targets and every import line, and fails on any other arrow.
+
+let package = Package(
+    name: "modelexpress",
+    products: [
+        .executable(name: "modelexpress", targets: ["modelexpress"]),
+        .executable(name: "modelexpress-server", targets: ["modelexpress-server"]),
+        .executable(name: "modelexpress-sidecar", targets: ["modelexpress-sidecar"]),
+    ],
+    traits: [
+        .trait(name: "Fuzzing", description: "Builds FuzzRecords for libFuzzer instead of for replaying its corpus.")
+    ],
+    dependencies: [
+        // Flags, help texts and usage errors of the three programs.
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        // Floor 0: C modules.
+        .systemLibrary(name: "CZeroMQ"),
+        .systemLibrary(name: "CHiredis"),
+        .systemLibrary(name: "CSodium"),
+        .target(name: "CLinux"),
+        .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+
+        // Floor 1: vocabulary.
+        .target(name: "Digest"),
+        .target(name: "Records", dependencies: ["Digest"]),
+
+        // Floor 2: pure logic, events in, effects out.
+        .target(name: "Trust", dependencies: ["Digest", "Records"]),
+        .target(name: "Mesh", dependencies: ["Digest", "Records"]),
+        .target(name: "Transfer", dependencies: ["Digest", "Records"]),
+        .target(name: "PeerLogic", dependencies: ["Digest", "Records", "Trust", "Mesh", "Transfer"]),
+
+        // Floor 3: shells.
+        .target(name: "Telemetry", dependencies: ["CLinux"]),
+        .target(name: "EventThread", dependencies: ["CLinux", "Telemetry"]),
+        .target(name: "Signing", dependencies: ["CSodium", "Digest", "Records", "Trust", "PeerLogic"]),
+        .target(name: "ZeroMQ", dependencies: ["CZeroMQ", "EventThread", "Telemetry"]),
+        .target(
+            name: "MeshTransport",
+            dependencies: ["CLinux", "Records", "Digest", "Mesh", "PeerLogic", "ZeroMQ", "EventThread", "Telemetry"]),
+        .target(
+            name: "DataPlane",
+            dependencies: ["CKernels", "CLinux", "Digest", "Records", "Transfer", "EventThread", "Telemetry"]),
+        .target(name: "SnapshotStore", dependencies: ["CHiredis", "CLinux", "Records", "EventThread", "Telemetry"]),
+        .target(name: "Checkpoint", dependencies: ["CLinux", "Digest", "Records", "Transfer", "Telemetry"]),
+        .target(
+            name: "LocalAPI",
+            dependencies: ["CLinux", "Records", "Mesh", "PeerLogic", "EventThread", "Telemetry"]),
+        .target(name: "HTTPFace", dependencies: ["CLinux", "EventThread", "Telemetry"]),
+
+        // Floor 4: processes.
+        .target(
+            name: "Configuration",
+            dependencies: ["CLinux", "Digest", "Records", "Trust", "Signing", "Telemetry"]),
+        .target(
+            name: "Sidecar",
+            dependencies: [
+                "Digest", "Records", "Trust", "Mesh", "Transfer", "PeerLogic", "EventThread", "Telemetry", "Signing",
+                "MeshTransport", "DataPlane", "Checkpoint", "Configuration", "LocalAPI",
+            ]),
+        .target(
+            name: "Rendezvous",
+            dependencies: [
+                "Records", "Trust", "Mesh", "PeerLogic", "EventThread", "Telemetry", "Signing", "MeshTransport",
+                "SnapshotStore", "Configuration", "HTTPFace", "LocalAPI",
+            ]),
+        .target(
+            name: "CommandLine",
+            dependencies: [
+                "CLinux", "Records", "Trust", "Telemetry", "Configuration", "LocalAPI",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        // Floor 5: programs.
+        .executableTarget(
+            name: "modelexpress",
+            dependencies: [
+                "CommandLine", "Sidecar", "Configuration", "EventThread", "LocalAPI", "PeerLogic", "Records",
+                "Telemetry", "Transfer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
+            name: "modelexpress-server",
+            dependencies: [
+                "CommandLine", "Rendezvous", "Configuration", "EventThread", "HTTPFace", "LocalAPI", "Records", "Telemetry",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
+            name: "modelexpress-sidecar",
+            dependencies: [
+                "CommandLine", "Sidecar", "Configuration", "EventThread", "LocalAPI", "PeerLogic", "Records",
+                "Telemetry", "Transfer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
+            name: "FuzzRecords", dependencies: ["CLinux", "Digest", "Records"],
+            swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
+    ]
+)
+
+/// Test targets mirror Sources: `Tests/<Room>Tests`.
+let testTargets: [(room: String, dependencies: [Target.Dependency])] = [
+    ("Digest", ["Digest"]),
+    ("Records", ["Digest", "Records", "FuzzRecords"]),
+    ("Trust", ["Digest", "Records", "Trust", "Signing"]),
+    ("Mesh", ["Digest", "Records", "Mesh"]),
+    ("Transfer", ["Digest", "Records", "Transfer"]),
+    ("PeerLogic", ["Digest", "Records", "Trust", "Mesh", "Transfer", "PeerLogic", "Signing"]),
+    ("EventThread", ["CLinux", "EventThread", "Telemetry"]),
+    ("Signing", ["Digest", "Records", "Trust", "PeerLogic", "Signing"]),
+    ("ZeroMQ", ["ZeroMQ", "EventThread", "Telemetry"]),
+    (
+        "MeshTransport",
+        [
+            "Digest", "Records", "Trust", "Mesh", "Transfer", "PeerLogic", "MeshTransport", "Signing", "EventThread",
+            "Telemetry",
+        ]
+    ),
+    ("DataPlane", ["CKernels", "CLinux", "Digest", "Records", "Transfer", "DataPlane", "EventThread", "Telemetry"]),
+    ("SnapshotStore", ["CLinux", "Records", "SnapshotStore", "EventThread", "Telemetry"]),
+    ("Checkpoint", ["CLinux", "Digest", "Records", "Checkpoint", "Telemetry"]),
+    ("LocalAPI", ["CLinux", "LocalAPI", "EventThread", "Telemetry"]),
+    (
+        "CommandLine",
+        ["CommandLine", "LocalAPI", "Configuration", "Telemetry", "Signing", "Trust", "Records", "Digest"]
+    ),
+    ("Configuration", ["Configuration", "Records", "Trust", "Signing", "Telemetry"]),
+    ("HTTPFace", ["CLinux", "HTTPFace", "EventThread", "Telemetry"]),
+    ("Architecture", []),
+    ("EndToEnd", ["CLinux", "Telemetry"]),
+]
+for (room, dependencies) in testTargets {
+    package.targets.append(.testTarget(name: "\(room)Tests", dependencies: dependencies))
+}
+
+let pureFloors: Set<String> = ["Records", "Trust", "Mesh", "Transfer", "PeerLogic"]
+for target in package.targets where ![.system, .plugin, .binary].contains(target.type) {
+    target.swiftSettings =
+        (target.swiftSettings ?? []) + [
+            .swiftLanguageMode(.v6),
+            .enableUpcomingFeature("ExistentialAny"),
+            .enableUpcomingFeature("MemberImportVisibility"),
+            .enableUpcomingFeature("InternalImportsByDefault"),
+            .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+            .treatAllWarnings(as: .error),
+        ]
+    if pureFloors.contains(target.name) {
+        target.swiftSettings?.append(.strictMemorySafety())
+    }
+}

@@ -1,0 +1,72 @@
+package import ArgumentParser
+import Configuration
+
+/// What `serve` takes beside the peer's own options.
+package struct ServeArguments: ParsableArguments {
+    /// For the command's help.
+    package static let discussion = """
+        Reads the folder once to make its manifest, then offers it to the mesh until Ctrl-C. Others pull it by its
+        name.
+
+        Example: modelexpress serve ./Llama-3-8B --name llama-3-8b --peers modelexpress-server:8002
+        """
+
+    @Argument(help: ArgumentHelp("The checkpoint folder with its safetensors files.", valueName: "folder"))
+    package var path: String
+
+    @Option(
+        name: [.customLong("name"), .customLong("model-name")],
+        help: ArgumentHelp("What the model is called (default: from the folder).", valueName: "model"))
+    package var name: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Which version of the model this is (default: from the folder, when it tells).", valueName: "revision"))
+    package var revision: String?
+
+    @Flag(help: "Print a JSON object a line instead of text for people.")
+    package var json = false
+
+    package init() {}
+}
+
+/// What `pull` takes beside the peer's own options.
+package struct PullArguments: ParsableArguments {
+    /// For the command's help.
+    package static let discussion = """
+        Finds peers that offer the model, reads from several of them at once, and checks every chunk. A pull that was
+        interrupted goes on where it was when it is started again with the same folder.
+
+        Example: modelexpress pull llama-3-8b --to ./Llama-3-8B --peers modelexpress-server:8002
+        """
+
+    @Argument(help: ArgumentHelp("The model's name, as `modelexpress sources` lists it.", valueName: "model"))
+    package var model: String
+
+    @Option(name: .customLong("to"), help: ArgumentHelp("The folder to write the model to.", valueName: "folder"))
+    package var directory: String
+
+    @Option(help: ArgumentHelp("Which version of the model (default: the one on offer).", valueName: "revision"))
+    package var revision: String?
+
+    @Option(help: "Read over this lane only: shm or tcp (default: the best that both sides have).")
+    package var lane: LaneArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "Wait this long for a source, such as 30s or 5m; plain numbers are seconds (default: until it is clear that "
+                + "nobody offers the model).", valueName: "seconds"))
+    package var wait: DurationArgument?
+
+    @Option(
+        help: "full checks each chunk against its signed digest; crc only its checksum (MX_INTEGRITY; default full).")
+    package var integrity: IntegrityArgument?
+
+    @Flag(help: "Go on serving the model to others once it is complete, until Ctrl-C.")
+    package var serve = false
+
+    @Flag(help: "Print a JSON object a line instead of a progress line for people.")
+    package var json = false
+
+    package init() {}
+}

@@ -1,0 +1,28 @@
+/// A setting, file or key that can't be used, and what to do about it.
+package enum ConfigurationError: Error, Hashable, Sendable {
+    case unreadable(path: String, reason: String)
+    case unwritable(path: String, reason: String)
+    /// The file exists and would be lost.
+    case exists(path: String, advice: String)
+    case malformed(path: String, what: String)
+    case exposed(path: String, mode: String)
+    case noToken(path: String)
+    case invalid(setting: String, value: String, expected: String)
+}
+
+extension ConfigurationError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .unreadable(let path, let reason): "can't read \(path): \(reason)"
+        case .unwritable(let path, let reason): "can't write \(path): \(reason)"
+        case .exists(let path, let advice): "\(path) exists already; \(advice)"
+        case .malformed(let path, let what): "\(path) is not \(what), or is damaged"
+        case .exposed(let path, let mode):
+            "\(path) can be read by others (mode \(mode)); make it private with `chmod 600 \(path)`"
+        case .noToken(let path):
+            "there is no join token at \(path); make one with `modelexpress keys init` and `modelexpress keys token`, "
+                + "or name one with --token or MX_TOKEN_FILE"
+        case .invalid(let setting, let value, let expected): "\(setting) is \"\(value)\"; expected \(expected)"
+        }
+    }
+}

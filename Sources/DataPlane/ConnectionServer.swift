@@ -1,0 +1,91 @@
+import Digest
+import EventThread
+import Records
+import Telemetry
+
+/// What all connections of a source share.
+struct ConnectionContext: Sendable {
+    let registry: LeaseRegistry
+    /// Nanoseconds.
+    let handshakeTimeout: UInt64
+    let limiter: RateLimiter?
+    let onServed: @Sendable (LeaseID, UInt64) -> Void
+}
+
+/// Serves one connection from its first byte to its end, on one thread.
+struct ConnectionServer: Sendable {
+    let socket: Socket
+    let connection: UInt64
+    let kind: LaneKind
+    let context: ConnectionContext
+    let metrics: LaneMetrics
+
+    func run() {
+        metrics.openConnections.add(1)
+        let end = serve()
+        // A reset: what is still in the socket's buffer must not outlive the lease.
+        socket.abort()
+        context.registry.leave(connection)
+        metrics.openConnections.add(-1)
+        guard let reason = end.reason else { return }
+        metrics.countFailure(reason)
+        Log(component: "lanes").debug(
+            "closed a connection", [("lane", kind.word), ("reason", reason), ("detail", "\(end)")])
+    }
+
+    private func serve() -> ConnectionEnd {
+        do throws(ConnectionEnd) {
+            let lease = try shakeHands()
+            switch kind {
+            case .tcp:
+                SocketEndpoints.tuneTCP(socket)
+                var service = ChunkService(
+                    socket: socket, lease: lease, limiter: context.limiter, metrics: metrics,
+                    onServed: context.onServed)
+                try service.run()
+            case .sharedMemory: try DescriptorService(socket: socket, lease: lease).run()
+            case .verbs, .ucx: return .refused
+            }
+            return .finished
+        } catch {
+            return error
+        }
+    }
+
+    /// See LaneHandshake. Both refusals look the same from outside, up to the reset after the reader's proof.
+    private func shakeHands() throws(ConnectionEnd) -> ServedLease {
+        let deadline = MonotonicClock.now() + context.handshakeTimeout
+        let hello = try receiveHello(until: deadline)
+        let lease = context.registry.lease(hello.lease)
+        let key = lease?.sessionKey ?? LaneHandshake.randomDigest()
+        let nonce = LaneHandshake.randomDigest()
+        let answer = LaneAnswer(
+            nonce: nonce,
+            proof: LaneHandshake.proof(of: .source, sessionKey: key, hello: hello, sourceNonce: nonce))
+        let proof: Digest256?
+        do throws(SocketFailure) {
+            try socket.send(answer.encoded, until: deadline)
+            proof = Digest256(try socket.receive(Digest256.byteCount, until: deadline))
+        } catch {
+            throw ConnectionEnd(receiving: error)
+        }
+        let expected = LaneHandshake.proof(of: .reader, sessionKey: key, hello: hello, sourceNonce: nonce)
+        guard let proof, LaneHandshake.isEqual(proof, expected), let lease,
+            context.registry.bind(connection, to: lease.lease)
+        else { throw .refused }
+        return lease
+    }
+
+    private func receiveHello(until deadline: UInt64) throws(ConnectionEnd) -> LaneHello {
+        let bytes: [UInt8]
+        do throws(SocketFailure) {
+            bytes = try socket.receive(LaneHello.size, until: deadline)
+        } catch {
+            throw ConnectionEnd(receiving: error)
+        }
+        guard let hello = try? LaneHello(decoding: bytes), hello.kind == kind else {
+            throw .garbage("the first bytes are no hello of this lane")
+        }
+        return hello
+    }
+}

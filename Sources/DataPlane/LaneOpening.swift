@@ -1,0 +1,53 @@
+package import Digest
+import EventThread
+package import Records
+
+/// What a reader needs to open one lane of a grant.
+package struct LaneOpening: Sendable {
+    package let tag: LaneTag
+    package let offer: LaneOffer
+    /// From the grant. Never logged.
+    package let sessionKey: Digest256
+    /// From the grant: reads in flight.
+    package let window: UInt16
+    /// Shared memory: this peer's own view of the host's folder; nil when there is none.
+    package let hostSocketDirectory: String?
+    /// TCP: connections that share the window.
+    package var connections = 2
+
+    package init(
+        tag: LaneTag, offer: LaneOffer, sessionKey: Digest256, window: UInt16, hostSocketDirectory: String?
+    ) {
+        self.tag = tag
+        self.offer = offer
+        self.sessionKey = sessionKey
+        self.window = window
+        self.hostSocketDirectory = hostSocketDirectory
+    }
+
+    var windowInUse: Int { min(max(1, Int(window)), LaneLimits.windowMaximum) }
+}
+
+/// The kinds of lane that this build can read, and the way to one.
+package enum Lanes {
+    package static let readable: [LaneKind] = [.sharedMemory, .tcp]
+
+    /// Starts to open a lane and returns at once; `target.onEvent` tells how it goes.
+    ///
+    /// - Throws: `unsupported` or `noResources`; then there is no lane, and no event of it.
+    package static func open(_ opening: LaneOpening, into target: LaneTarget) throws(LaneError) -> any LaneReader {
+        switch opening.offer.kind {
+        case .tcp: return try TCPLaneReader.open(opening, into: target)
+        case .sharedMemory: return try SharedMemoryLaneReader.open(opening, into: target)
+        case .verbs, .ucx: throw .unsupported(opening.offer.kind)
+        }
+    }
+
+    static func threads(named name: String, count: Int, capacity: Int) throws(LaneError) -> WorkerPool {
+        do throws(EventThreadError) {
+            return try WorkerPool(name: name, threads: count, capacity: capacity)
+        } catch {
+            throw .noResources(error.description)
+        }
+    }
+}

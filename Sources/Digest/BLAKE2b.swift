@@ -1,0 +1,135 @@
+/// BLAKE2b-256 (RFC 7693) in pure Swift: the digest of content and of signed frames.
+///
+/// Incremental, unkeyed, 32 bytes out. Shells inject libsodium's for bulk content; this one serves pure logic and tests.
+package struct BLAKE2b: Sendable {
+    private static let blockSize = 128
+    private var state: [UInt64]
+    private var buffer: [UInt8] = []
+    private var consumed: UInt64 = 0
+
+    package init() {
+        state = Self.initialisation
+        state[0] ^= 0x0101_0000 ^ UInt64(Digest256.byteCount)
+    }
+
+    package static func digest(_ message: some Collection<UInt8>) -> Digest256 {
+        var hash = BLAKE2b()
+        hash.update(message)
+        return hash.finish()
+    }
+
+    package static func digest(of message: UnsafeRawBufferPointer) -> Digest256 {
+        digest(message)
+    }
+
+    package mutating func update(_ bytes: some Collection<UInt8>) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            // The last block must stay in the buffer until `finish` knows that it is the last.
+            if buffer.count == Self.blockSize {
+                consumed += UInt64(Self.blockSize)
+                compress(isLast: false)
+                buffer.removeAll(keepingCapacity: true)
+            }
+            let part = rest.prefix(Self.blockSize - buffer.count)
+            buffer.append(contentsOf: part)
+            rest = rest[part.endIndex...]
+        }
+    }
+
+    package consuming func finish() -> Digest256 {
+        consumed += UInt64(buffer.count)
+        buffer.append(contentsOf: [UInt8](repeating: 0, count: Self.blockSize - buffer.count))
+        compress(isLast: true)
+        var bytes: [UInt8] = []
+        for word in state.prefix(4) {
+            for shift in stride(from: 0, through: 56, by: 8) {
+                bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+            }
+        }
+        return Digest256(bytes) ?? .zero
+    }
+
+    private mutating func compress(isLast: Bool) {
+        let words = Self.words(of: buffer)
+        let order = Self.permutations
+        var lanes = Lanes(state: state, initialisation: Self.initialisation)
+        lanes.m ^= consumed
+        if isLast { lanes.o = ~lanes.o }
+        for round in 0..<12 {
+            let start = round % 10 * 16
+            Lanes.mix(&lanes.a, &lanes.e, &lanes.i, &lanes.m, words[order[start]], words[order[start + 1]])
+            Lanes.mix(&lanes.b, &lanes.f, &lanes.j, &lanes.n, words[order[start + 2]], words[order[start + 3]])
+            Lanes.mix(&lanes.c, &lanes.g, &lanes.k, &lanes.o, words[order[start + 4]], words[order[start + 5]])
+            Lanes.mix(&lanes.d, &lanes.h, &lanes.l, &lanes.p, words[order[start + 6]], words[order[start + 7]])
+            Lanes.mix(&lanes.a, &lanes.f, &lanes.k, &lanes.p, words[order[start + 8]], words[order[start + 9]])
+            Lanes.mix(&lanes.b, &lanes.g, &lanes.l, &lanes.m, words[order[start + 10]], words[order[start + 11]])
+            Lanes.mix(&lanes.c, &lanes.h, &lanes.i, &lanes.n, words[order[start + 12]], words[order[start + 13]])
+            Lanes.mix(&lanes.d, &lanes.e, &lanes.j, &lanes.o, words[order[start + 14]], words[order[start + 15]])
+        }
+        lanes.fold(into: &state)
+    }
+
+    private static func words(of block: [UInt8]) -> [UInt64] {
+        block.withUnsafeBytes { bytes in
+            (0..<16).map { UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self)) }
+        }
+    }
+
+    /// The working vector v0 to v15 of RFC 7693, 3.2, as fields: an array would cost a bounds check for each step.
+    private struct Lanes {
+        var a, b, c, d, e, f, g, h: UInt64
+        var i, j, k, l, m, n, o, p: UInt64
+
+        init(state: [UInt64], initialisation: [UInt64]) {
+            (a, b, c, d) = (state[0], state[1], state[2], state[3])
+            (e, f, g, h) = (state[4], state[5], state[6], state[7])
+            (i, j, k, l) = (initialisation[0], initialisation[1], initialisation[2], initialisation[3])
+            (m, n, o, p) = (initialisation[4], initialisation[5], initialisation[6], initialisation[7])
+        }
+
+        func fold(into state: inout [UInt64]) {
+            for (index, word) in [a ^ i, b ^ j, c ^ k, d ^ l, e ^ m, f ^ n, g ^ o, h ^ p].enumerated() {
+                state[index] ^= word
+            }
+        }
+
+        @inline(__always)
+        static func mix(
+            _ a: inout UInt64, _ b: inout UInt64, _ c: inout UInt64, _ d: inout UInt64, _ x: UInt64, _ y: UInt64
+        ) {
+            a = a &+ b &+ x
+            d = d ^ a
+            d = d &>> 32 | d &<< 32
+            c = c &+ d
+            b = b ^ c
+            b = b &>> 24 | b &<< 40
+            a = a &+ b &+ y
+            d = d ^ a
+            d = d &>> 16 | d &<< 48
+            c = c &+ d
+            b = b ^ c
+            b = b &>> 63 | b &<< 1
+        }
+    }
+
+    /// SHA-512's initial values (RFC 7693, 2.6).
+    private static let initialisation: [UInt64] = [
+        0x6a09_e667_f3bc_c908, 0xbb67_ae85_84ca_a73b, 0x3c6e_f372_fe94_f82b, 0xa54f_f53a_5f1d_36f1,
+        0x510e_527f_ade6_82d1, 0x9b05_688c_2b3e_6c1f, 0x1f83_d9ab_fb41_bd6b, 0x5be0_cd19_137e_2179,
+    ]
+
+    /// Message word order of each round (RFC 7693, 2.7), sixteen to a round.
+    private static let permutations: [Int] = [
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+        14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3,
+        11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4,
+        7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8,
+        9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13,
+        2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9,
+        12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11,
+        13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10,
+        6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5,
+        10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0,
+    ]
+}

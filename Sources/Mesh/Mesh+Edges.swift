@@ -1,0 +1,191 @@
+import Records
+
+/// Bootstrap, greeting, pings: how a peer finds neighbours and keeps them.
+extension Mesh {
+    mutating func bootstrapAnswered(
+        _ address: String, _ answer: BootstrapAnswer, _ now: Moment, _ effects: inout [MeshEffect]
+    ) {
+        postponeSeed(address, now, by: configuration.bootstrapRefresh)
+        let peer = answer.chain.peer
+        guard peer != local, edges[peer] == nil else { return }
+        openEdge(to: peer, answer.chain.certificate.value.curveKey, answer.endpoints, &effects)
+    }
+
+    mutating func postponeSeed(_ address: String, _ now: Moment, by delay: UInt64? = nil) {
+        for index in seeds.indices where seeds[index].address == address {
+            seeds[index].nextAttempt = now.monotonic + (delay ?? configuration.bootstrapRetry)
+        }
+    }
+
+    mutating func openEdge(
+        to peer: PeerID, _ curveKey: CurveKey, _ endpoints: Endpoints, _ effects: inout [MeshEffect]
+    ) {
+        guard edges.count < configuration.neighbours else { return }
+        edges[peer] = Edge()
+        effects.append(.connect(peer, curveKey, endpoints))
+        greet(peer, &effects)
+    }
+
+    mutating func greet(_ peer: PeerID, _ effects: inout [MeshEffect]) {
+        guard let own = store.frame(of: RecordKeys.peer(local))?.frame else { return }
+        effects.append(.send(to: peer, .hello(record: own)))
+    }
+
+    /// Every known peer becomes a neighbour while there is room: a full mesh of few.
+    mutating func connectToKnownPeers(_ effects: inout [MeshEffect]) {
+        for peer in store.sortedPeers where peer != local && edges[peer] == nil {
+            guard edges.count < configuration.neighbours, let record = store.peers[peer]?.record else { return }
+            openEdge(to: peer, record.chain.certificate.value.curveKey, record.endpoints, &effects)
+        }
+    }
+
+    /// A hello shows a chain for the CURVE key of the channel it came on; from then on the channel is that peer's.
+    mutating func greeted(
+        _ curveKey: CurveKey, _ bytes: [UInt8], _ now: Moment, _ authority: inout some MeshAuthority,
+        _ effects: inout [MeshEffect]
+    ) {
+        guard let frame = try? SignedFrame(decoding: bytes), frame.purpose == .peerRecord,
+            let record = try? PeerRecord(decoding: frame.payload),
+            record.chain.certificate.value.curveKey == curveKey, frame.author != local
+        else {
+            effects.append(.changed(.refused(from: nil, reason: .malformed)))
+            return
+        }
+        if case .refused = take(bytes, from: nil, mayHaveEnded: true, now, &authority, &effects) { return }
+        guard store.peers[frame.author] != nil else { return }
+        store.keep(frame.author, untilWall: now.wall + configuration.greetingGrace)
+        effects.append(.admit(curveKey, frame.author))
+        if let own = store.frame(of: RecordKeys.peer(local))?.frame {
+            effects.append(.send(to: frame.author, .welcome(record: own)))
+        }
+        if edges[frame.author] == nil {
+            openEdge(to: frame.author, curveKey, record.endpoints, &effects)
+        } else if edges[frame.author]?.state != .up {
+            greet(frame.author, &effects)
+        }
+    }
+
+    mutating func welcomed(
+        by peer: PeerID, _ bytes: [UInt8], _ now: Moment, _ authority: inout some MeshAuthority,
+        _ effects: inout [MeshEffect]
+    ) {
+        if case .refused = take(bytes, from: peer, mayHaveEnded: true, now, &authority, &effects) { return }
+        guard let record = store.peers[peer]?.record, let edge = edges[peer] else { return }
+        store.keep(peer, untilWall: now.wall + configuration.greetingGrace)
+        let wasUp = edge.state == .up
+        edges[peer]?.state = .up
+        edges[peer]?.missed = 0
+        if !edge.isSubscribed {
+            edges[peer]?.isSubscribed = true
+            effects.append(.subscribe(peer, record.chain.certificate.value.curveKey, record.endpoints))
+        }
+        guard !wasUp else { return }
+        effects.append(.changed(.neighbour(peer, isUp: true)))
+        if store.peers.count <= 2 {
+            effects.append(.send(to: peer, .snapshotRequest(request: takeRequest(), cursor: 0)))
+        } else {
+            exchangeDigests(with: peer, &effects)
+        }
+    }
+
+    mutating func received(
+        _ message: ControlMessage, from peer: PeerID, _ now: Moment, _ authority: inout some MeshAuthority,
+        _ effects: inout [MeshEffect]
+    ) {
+        edges[peer]?.missed = 0
+        switch message {
+        case .hello(let record):
+            // A peer greets again after a restart of the channel, or after one of us forgot the other.
+            if let frame = try? SignedFrame(decoding: record), frame.author == peer,
+                let key = try? PeerRecord(decoding: frame.payload).chain.certificate.value.curveKey
+            {
+                greeted(key, record, now, &authority, &effects)
+            }
+        case .welcome(let record): welcomed(by: peer, record, now, &authority, &effects)
+        case .ping(let request): effects.append(.send(to: peer, .pong(request: request)))
+        case .snapshotRequest(let request, let cursor):
+            sendSnapshot(request: request, cursor: cursor, to: peer, &effects)
+        case .snapshotPage(_, let frames, let next):
+            receivedFrames(frames, from: peer, now, &authority, &effects)
+            if let next {
+                effects.append(.send(to: peer, .snapshotRequest(request: takeRequest(), cursor: next)))
+            }
+        case .digestSummary(let buckets): receivedSummary(buckets, from: peer, &effects)
+        case .digestListing(let buckets, let entries): receivedListing(buckets, entries, from: peer, &effects)
+        case .want(let records): give(Array(records.prefix(configuration.exchangeRecords)), to: peer, &effects)
+        case .give(let frames): receivedFrames(frames, from: peer, now, &authority, &effects)
+        case .goodbye: forget(peer, &effects)
+        default: break
+        }
+    }
+
+    mutating func tick(_ now: Moment, _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]) {
+        if now.monotonic >= nextExpiry {
+            nextExpiry = now.monotonic + Duration64.second
+            for peer in store.expire(atWall: now.wall, besides: local) {
+                closeEdge(peer, &effects)
+                effects.append(.changed(.gone(peer)))
+            }
+        }
+        if now.monotonic >= nextBeacon {
+            nextBeacon = now.monotonic + configuration.beaconPeriod
+            if let set = store.peers[local]?.setDigest {
+                publish(own.beacon(recordSet: set, term: configuration.term, now: now), now, &authority, &effects)
+            }
+        }
+        if now.monotonic >= nextPing {
+            nextPing = now.monotonic + configuration.pingPeriod
+            pingNeighbours(&effects)
+        }
+        if now.monotonic >= nextAntiEntropy {
+            nextAntiEntropy = now.monotonic + configuration.antiEntropyPeriod
+            exchangeWithRandomNeighbour(now, &effects)
+            connectToKnownPeers(&effects)
+        }
+        for index in seeds.indices where now.monotonic >= seeds[index].nextAttempt {
+            let isAlone = neighbourCount == 0
+            seeds[index].nextAttempt =
+                now.monotonic + (isAlone ? configuration.bootstrapRetry : configuration.bootstrapRefresh)
+            effects.append(.bootstrap(address: seeds[index].address))
+        }
+    }
+
+    private mutating func pingNeighbours(_ effects: inout [MeshEffect]) {
+        for peer in edges.keys.sorted() {
+            guard var edge = edges[peer] else { continue }
+            edge.missed += 1
+            if edge.state == .up, edge.missed > configuration.missedPings {
+                edge.state = .down
+                effects.append(.changed(.neighbour(peer, isUp: false)))
+            }
+            let isStillKnown = store.peers[peer] != nil
+            edges[peer] = edge
+            switch edge.state {
+            case .up: effects.append(.send(to: peer, .ping(request: takeRequest())))
+            case .greeting, .down:
+                // An edge to a peer that nobody vouches for any more has nothing to wait for.
+                if !isStillKnown, edge.missed > 5 * configuration.missedPings {
+                    closeEdge(peer, &effects)
+                } else {
+                    greet(peer, &effects)
+                }
+            }
+        }
+    }
+
+    mutating func forget(_ peer: PeerID, _ effects: inout [MeshEffect]) {
+        store.remove(peer, isFinal: true)
+        closeEdge(peer, &effects)
+        effects.append(.changed(.gone(peer)))
+    }
+
+    private mutating func closeEdge(_ peer: PeerID, _ effects: inout [MeshEffect]) {
+        guard edges.removeValue(forKey: peer) != nil else { return }
+        effects.append(.disconnect(peer))
+    }
+
+    mutating func takeRequest() -> UInt64 {
+        defer { nextRequest += 1 }
+        return nextRequest
+    }
+}

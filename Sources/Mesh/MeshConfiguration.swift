@@ -1,0 +1,36 @@
+import Records
+
+/// The mesh's periods and bounds. Times are nanoseconds unless their name says milliseconds.
+package struct MeshConfiguration: Hashable, Sendable {
+    /// How often a peer renews everything that it says with one beacon (mesh.md: 2 s at up to 100 peers).
+    package var beaconPeriod: UInt64 = 2 * Duration64.second
+    /// How long its records hold without renewal, milliseconds: four beacons.
+    package var term: Int64 = 8_000
+    /// How often differences are looked for with a random neighbour.
+    package var antiEntropyPeriod: UInt64 = Duration64.second
+    /// How often an edge is asked whether it lives, and how many unanswered questions end it.
+    package var pingPeriod: UInt64 = Duration64.second
+    package var missedPings = 3
+    /// How often a peer in `MX_PEERS` is asked again while no neighbour is known, and afterwards.
+    package var bootstrapRetry: UInt64 = Duration64.second
+    package var bootstrapRefresh: UInt64 = 10 * Duration64.second
+    /// Up to this many peers everybody is a neighbour of everybody, and nobody forwards.
+    package var directPeers = 32
+    /// Edges that a peer keeps at most.
+    package var neighbours = 64
+    /// Records of one peer, and peers, held at most.
+    package var recordsPerPeer = 1_024
+    package var peers = 16_384
+    /// Frames remembered as seen.
+    package var seenFrames = 65_536
+    /// Bytes of frames in one snapshot page or give.
+    package var pageBytes = 512 * 1024
+    /// How long a peer that greeted us is kept while its beacon is awaited, milliseconds.
+    package var greetingGrace: Int64 = 3_000
+    /// Peers whose latest beacon is asked for in one exchange, since the gossip socket dropped the last ones.
+    package var exchangeRenewals = 64
+    /// Records asked for or given in one exchange.
+    package var exchangeRecords = 1_024
+
+    package init() {}
+}

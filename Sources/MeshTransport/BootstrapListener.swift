@@ -1,0 +1,138 @@
+import CLinux
+import EventThread
+import Glibc
+import Records
+import Telemetry
+
+/// The port without CURVE: one request of 64 bytes, one answer, closed. Confined to the peer's thread; nothing waits.
+final class BootstrapListener {
+    private struct Connection {
+        var received: [UInt8] = []
+        var timer: TimerID
+    }
+
+    private let thread: EventThread
+    private let descriptor: Int32
+    private var connections: [Int32: Connection] = [:]
+    private var requests: [String: Int] = [:]
+    private var rateTimer: TimerID?
+    private let answer: (BootstrapRequest) -> [UInt8]?
+    private static let refused = Metrics.shared.counter(
+        "modelexpress_bootstrap_refused_total", help: "Bootstrap connections refused or not answered.")
+
+    /// `answer` gives the signed answer, or nil to stay silent.
+    init(
+        thread: EventThread, address: String, port: UInt16, answer: @escaping (BootstrapRequest) -> [UInt8]?
+    ) throws(PeerHostError) {
+        self.thread = thread
+        self.answer = answer
+        descriptor = try Self.listen(address, port)
+        thread.register(descriptor: descriptor, events: .readable) { [unowned self] _ in acceptAll() }
+    }
+
+    var port: UInt16 {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        _ = withUnsafeMutablePointer(to: &storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        // The port lies at the same offset for both families.
+        return withUnsafeBytes(of: storage) { UInt16($0[2]) << 8 | UInt16($0[3]) }
+    }
+
+    func close() {
+        for connection in Array(connections.keys) { end(connection) }
+        if let rateTimer { thread.cancel(rateTimer) }
+        thread.unregister(descriptor: descriptor)
+        Glibc.close(descriptor)
+    }
+
+    private static func listen(_ address: String, _ port: UInt16) throws(PeerHostError) -> Int32 {
+        let (addresses, error) = SocketAddress.resolve(host: address, port: port, isPassive: true, limit: 1)
+        guard let target = addresses.first else {
+            throw .bind(what: "bootstrap", address: "\(address):\(port)", reason: error ?? "no such address")
+        }
+        let flags = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(target.family, flags, 0)
+        guard descriptor >= 0 else { throw .system("can't make a socket: \(errorText())") }
+        var on: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+        guard target.withPointer({ Glibc.bind(descriptor, $0, target.length) }) == 0,
+            Glibc.listen(descriptor, Int32(TransportLimits.bootstrapConnections)) == 0
+        else {
+            let reason = errorText()
+            Glibc.close(descriptor)
+            throw .bind(what: "bootstrap", address: "\(address):\(port)", reason: reason)
+        }
+        return descriptor
+    }
+
+    private func acceptAll() {
+        for _ in 0..<TransportLimits.bootstrapConnections {
+            var storage = sockaddr_storage()
+            var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            let accepted = withUnsafeMutablePointer(to: &storage) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    accept(descriptor, $0, &length)
+                }
+            }
+            guard accepted >= 0 else { return }
+            mx_set_nonblocking(accepted, 1)
+            mx_set_close_on_exec(accepted)
+            let address = SocketAddress(storage: storage, length: length, family: Int32(storage.ss_family)).text
+            guard connections.count < TransportLimits.bootstrapConnections, mayAsk(address) else {
+                Self.refused.increment()
+                Glibc.close(accepted)
+                continue
+            }
+            let timer = thread.schedule(after: TransportLimits.bootstrapTimeout) { [unowned self] in
+                Self.refused.increment()
+                end(accepted)
+            }
+            connections[accepted] = Connection(timer: timer)
+            thread.register(descriptor: accepted, events: .readable) { [unowned self] _ in receive(accepted) }
+        }
+    }
+
+    /// Counts requests by address, a second at a time.
+    private func mayAsk(_ address: String) -> Bool {
+        if rateTimer == nil {
+            rateTimer = thread.schedule(after: Duration64.second) { [unowned self] in
+                requests.removeAll()
+                rateTimer = nil
+            }
+        }
+        guard requests[address] != nil || requests.count < TransportLimits.bootstrapAddresses else { return false }
+        requests[address, default: 0] += 1
+        return requests[address, default: 0] <= TransportLimits.bootstrapRate
+    }
+
+    private func receive(_ socket: Int32) {
+        guard var connection = connections[socket] else { return }
+        var buffer = [UInt8](repeating: 0, count: WireLimits.bootstrapRequest + 1)
+        let count = recv(socket, &buffer, buffer.count, 0)
+        if count < 0, errno == EAGAIN || errno == EINTR { return }
+        guard count > 0 else { return end(socket) }
+        connection.received += buffer[..<count]
+        connections[socket] = connection
+        guard connection.received.count >= WireLimits.bootstrapRequest else { return }
+        if let request = try? BootstrapRequest(decoding: connection.received), let bytes = answer(request) {
+            var writer = WireWriter()
+            writer.write(bytes)
+            // An answer of a few hundred bytes fits a fresh socket's buffer.
+            send(socket, writer.bytes, writer.bytes.count, Int32(MSG_NOSIGNAL))
+        } else {
+            Self.refused.increment()
+        }
+        end(socket)
+    }
+
+    private func end(_ socket: Int32) {
+        guard let connection = connections.removeValue(forKey: socket) else { return }
+        thread.cancel(connection.timer)
+        thread.unregister(descriptor: socket)
+        Glibc.close(socket)
+    }
+
+    private static func errorText() -> String { String(cString: strerror(errno)) }
+}

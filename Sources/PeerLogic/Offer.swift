@@ -1,0 +1,16 @@
+import Records
+
+/// Content that this peer has, whole or in part, and may serve.
+struct Offer: Sendable {
+    let manifest: Manifest
+    let id: ManifestID
+    let encoded: [UInt8]
+    let proof: IntroductionProof
+    var haveMap: ChunkSet
+    /// What the latest announcement said; nil before the first.
+    var announcedEighths: UInt8?
+    var lastAnnounced: UInt64 = 0
+    /// Chunks that lease holders have not been told of.
+    var untold: [UInt32] = []
+    var untoldSince: UInt64 = 0
+}

@@ -1,0 +1,33 @@
+package import Mesh
+package import Records
+package import Transfer
+
+/// What a peer is told at its start. Times are nanoseconds.
+package struct PeerConfiguration: Sendable {
+    package var mesh = MeshConfiguration()
+    package var ledger = SourceLedger.Configuration()
+    package var fanIn = FanInConfiguration()
+    package var presence: OwnPresence
+    /// `host:port` of bootstrap ports (`MX_PEERS`).
+    package var seeds: [String]
+    /// Lanes that this peer uses, best first, as reader and as source.
+    package var lanes: [LaneKind]
+    /// Where its own lanes are reached.
+    package var laneOffers: [LaneOffer] = []
+    /// How long a coverage that grows may stay untold (mesh.md: at most once a second).
+    package var coveragePeriod: UInt64 = Duration64.second
+    /// How long verified chunks may stay untold to lease holders (transfer.md: 5 ms).
+    package var havePeriod: UInt64 = 5 * Duration64.millisecond
+    /// How long a page of a manifest may take.
+    package var manifestTimeout: UInt64 = 2 * Duration64.second
+    /// How long a joined peer looks for a model before it says that nobody has it.
+    package var settle: UInt64 = 3 * Duration64.second
+    /// Life of an introduction, milliseconds.
+    package var introductionLife = ValidityLimits.introduction
+
+    package init(presence: OwnPresence, seeds: [String], lanes: [LaneKind]) {
+        self.presence = presence
+        self.seeds = seeds
+        self.lanes = lanes
+    }
+}

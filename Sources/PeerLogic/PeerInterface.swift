@@ -1,0 +1,152 @@
+package import Digest
+package import Mesh
+package import Records
+package import Transfer
+package import Trust
+
+/// The secrets and the randomness of a peer. Production uses libsodium; the simulator a seed.
+package protocol PeerSecrets: Sendable {
+    var signer: any MessageSigner { get }
+    var curveKey: CurveKey { get }
+    /// 32 unpredictable bytes: lease names, session keys.
+    func unpredictable() -> Digest256
+}
+
+/// Content that a peer serves whole.
+package struct ServedContent: Sendable {
+    package let manifest: Manifest
+    package let id: ManifestID
+    /// The manifest's canonical bytes, kept because they are asked for page by page.
+    package let encoded: [UInt8]
+
+    package init(manifest: Manifest) {
+        self.manifest = manifest
+        encoded = manifest.encoded
+        id = ManifestID(BLAKE2b.digest(encoded))
+    }
+}
+
+package struct PullOptions: Hashable, Sendable {
+    /// How long to look for a source, nanoseconds; nil: until it is clear that a joined mesh has none.
+    package var wait: UInt64?
+    /// The only lane to use; nil: any.
+    package var lane: LaneKind?
+
+    package init(wait: UInt64? = nil, lane: LaneKind? = nil) {
+        self.wait = wait
+        self.lane = lane
+    }
+}
+
+package enum PeerEvent: Sendable {
+    /// The sockets are bound; these are the endpoints that others shall use.
+    case start(Endpoints)
+    case bootstrapAnswered(address: String, request: BootstrapRequest, answer: [UInt8])
+    case bootstrapFailed(address: String, reason: String)
+    case hello(CurveKey, record: [UInt8])
+    case message(from: PeerID, [UInt8])
+    case gossip(from: PeerID, counter: UInt64, frame: [UInt8])
+
+    case serve(ServedContent)
+    case withdraw(ManifestID)
+    case pull(PullID, WantedModel, PullOptions)
+    case cancel(PullID)
+    /// The destination is there, with these chunks in it, verified.
+    case destinationReady(PullID, have: ChunkSet)
+    case destinationFailed(PullID, String)
+    /// Something happened on a lane of a pull.
+    case lane(PullID, FanInEvent)
+    case sealed(PullID)
+    case sealFailed(PullID, String)
+    case served(LeaseID, bytes: UInt64)
+    /// Frames out of a store, see `MeshEvent.restored`.
+    case restored([[UInt8]])
+    /// No new readers; tell the mesh that this peer leaves.
+    case depart
+    case tick
+}
+
+package enum PeerEffect: Sendable {
+    /// For the mesh's sockets. `changed` is for stores and watchers.
+    case mesh(MeshEffect)
+    /// A reader may now read this manifest's content with this lease.
+    case admit(LeaseID, sessionKey: Digest256, manifest: ManifestID, window: UInt16)
+    /// The lease is over: what makes reading possible is destroyed.
+    case end(LeaseID)
+    /// Make a destination for the manifest's content.
+    case prepare(PullID, Manifest, ManifestID)
+    case openLane(PullID, PeerID, LeaseGrant, LaneOffer)
+    case read(PullID, LeaseID, chunk: Int)
+    case closeLane(PullID, LeaseID)
+    /// The chunk may be served to others.
+    case available(PullID, chunk: Int)
+    /// Everything is there and verified: give it its final name.
+    case seal(PullID)
+    case pull(PullID, PullNotice)
+    /// Worth a line in the log.
+    case log(PeerLogEntry)
+}
+
+/// What whoever asked for a pull wants to know.
+package enum PullNotice: Sendable, Equatable {
+    case searching
+    case found(ManifestID, SourceIdentity, totalBytes: UInt64, chunks: Int, sources: Int)
+    case resumed(chunks: Int)
+    case source(PeerID, name: String, LaneKind)
+    case progress(bytes: UInt64, chunks: Int)
+    case complete(PullReport)
+    case failed(PullFailure, PullReport)
+}
+
+/// What a pull came to.
+package struct PullReport: Hashable, Sendable {
+    package var totalBytes: UInt64 = 0
+    package var chunks = 0
+    package var chunksVerified = 0
+    package var sources: [SourceTally] = []
+
+    package init() {}
+}
+
+package enum PullFailure: Hashable, Sendable {
+    /// A joined mesh knows nobody who has it.
+    case notFound(model: String, similar: [String])
+    /// No peer was reached at all.
+    case unreachable(seeds: [String], reason: String)
+    /// We may not read it.
+    case refused(String)
+    case destination(String)
+    case transfer(FanInFailure)
+    case cancelled
+}
+
+extension PullFailure: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .notFound(let model, let similar):
+            "nobody in the mesh offers \"\(model)\"; "
+                + (similar.isEmpty ? "nothing is offered at all" : "offered: \(similar.joined(separator: ", "))")
+                + ". `modelexpress sources` lists what there is, --wait SECONDS waits for it"
+        case .unreachable(let seeds, let reason):
+            seeds.isEmpty
+                ? "no peer is known: name bootstrap ports with --peers or MX_PEERS"
+                : "none of \(seeds.joined(separator: ", ")) let us in (\(reason)); is a server or peer running there?"
+        case .refused(let reason): reason
+        case .destination(let reason): reason
+        case .transfer(let failure): "\(failure)"
+        case .cancelled: "cancelled"
+        }
+    }
+}
+
+package struct PeerLogEntry: Sendable, Equatable {
+    package enum Level: Sendable { case debug, info, warning }
+    package let level: Level
+    package let message: String
+    package let values: [(String, String)]
+
+    package static func == (left: PeerLogEntry, right: PeerLogEntry) -> Bool {
+        left.level == right.level && left.message == right.message
+            && left.values.elementsEqual(right.values) { $0 == $1 }
+    }
+}

@@ -1,0 +1,289 @@
+import Digest
+import Mesh
+import Records
+import Transfer
+import Trust
+
+/// The peer as a target: search, manifest, destination, reading, seal.
+extension PeerLogic {
+    mutating func begin(
+        _ id: PullID, _ wanted: WantedModel, _ options: PullOptions, _ now: Moment, _ effects: inout [PeerEffect]
+    ) {
+        pulls[id] = Pull(
+            id: id, wanted: wanted, options: options, started: now.monotonic, firstRequest: takeRequestRange())
+        effects.append(.pull(id, .searching))
+        guard TrustRules.permits(chain, .reader, model: wanted.model) else {
+            fail(id, .refused("our token has no role `reader` for \"\(wanted.model)\""), now, &effects)
+            return
+        }
+        search(id, now, &effects)
+    }
+
+    // MARK: Search
+
+    func searchDeadline(of pull: Pull) -> UInt64 {
+        if let wait = pull.options.wait { return pull.started + wait }
+        guard let joined = firstNeighbourAt else { return pull.started + 3 * configuration.settle }
+        return max(joined, pull.started) + configuration.settle
+    }
+
+    private mutating func search(_ id: PullID, _ now: Moment, _ effects: inout [PeerEffect]) {
+        guard var pull = pulls[id], case .searching = pull.phase else { return }
+        let found = mesh.sources(atWall: now.wall, where: pull.wanted.matches).filter {
+            $0.peerID != local && pull.distrusted[$0.peerID] == nil && mesh.isNeighbour($0.peerID)
+        }
+        if let best = ManifestChoice.order(candidates(of: found)).first,
+            let source = found.filter({ $0.announcement.manifest == best.manifest })
+                .randomElement(using: &generator)
+        {
+            let request = takeRequest()
+            let assembly = ManifestAssembly(manifest: best.manifest)
+            pull.phase = .fetching(
+                from: source.peerID, request: request, assembly,
+                deadline: now.monotonic + configuration.manifestTimeout)
+            pulls[id] = pull
+            send(
+                .manifestRequest(request: request, manifest: best.manifest, offset: 0), to: source.peerID, &effects)
+        } else if now.monotonic >= searchDeadline(of: pull) {
+            fail(id, searchFailure(pull, now), now, &effects)
+        }
+    }
+
+    private func candidates(of sources: [OfferedSource]) -> [ManifestCandidate] {
+        var byManifest: [ManifestID: ManifestCandidate] = [:]
+        for source in sources {
+            guard let manifest = source.announcement.manifest else { continue }
+            var candidate =
+                byManifest[manifest]
+                ?? ManifestCandidate(
+                    manifest: manifest, identity: source.announcement.identity, completeCopies: 0, partialCopies: 0)
+            if source.announcement.isComplete { candidate.completeCopies += 1 } else { candidate.partialCopies += 1 }
+            byManifest[manifest] = candidate
+        }
+        return byManifest.keys.sorted().compactMap { byManifest[$0] }
+    }
+
+    private func searchFailure(_ pull: Pull, _ now: Moment) -> PullFailure {
+        if mesh.neighbourCount == 0 {
+            return .unreachable(seeds: configuration.seeds, reason: lastBootstrapProblem)
+        }
+        if let peer = pull.distrusted.keys.sorted().first, let reason = pull.distrusted[peer] {
+            return .refused("\(peer.short) offers \"\(pull.wanted.model)\", but \(reason)")
+        }
+        let offered = mesh.sources(atWall: now.wall).map(\.announcement.identity.model)
+        return .notFound(model: pull.wanted.model, similar: Array(Set(offered)).sorted().prefix(8).map { $0 })
+    }
+
+    // MARK: Manifest
+
+    mutating func receivedPage(
+        _ request: UInt64, _ total: UInt64, _ offset: UInt64, _ bytes: [UInt8], _ proof: IntroductionProof?,
+        from peer: PeerID, _ now: Moment, _ effects: inout [PeerEffect]
+    ) {
+        for id in pulls.keys.sorted() {
+            guard var pull = pulls[id], case .fetching(let asked, let expected, var assembly, _) = pull.phase,
+                asked == peer, expected == request
+            else { continue }
+            switch assembly.add(total: total, offset: offset, bytes: bytes, proof: proof) {
+            case .refused(let error): distrust(id, peer, "its manifest is malformed: \(error)", now, &effects)
+            case .complete(let encoded): accept(id, encoded, assembly, from: peer, now, &effects)
+            case .incomplete:
+                let next = takeRequest()
+                pull.phase = .fetching(
+                    from: peer, request: next, assembly, deadline: now.monotonic + configuration.manifestTimeout)
+                pulls[id] = pull
+                send(
+                    .manifestRequest(request: next, manifest: assembly.manifest, offset: assembly.nextOffset),
+                    to: peer, &effects)
+            }
+        }
+    }
+
+    mutating func refusedPage(
+        _ request: UInt64, _ code: RefusalCode, from peer: PeerID, _ now: Moment, _ effects: inout [PeerEffect]
+    ) {
+        for id in pulls.keys.sorted() {
+            guard case .fetching(let asked, let expected, _, _)? = pulls[id]?.phase, asked == peer,
+                expected == request
+            else { continue }
+            distrust(id, peer, code.sentence, now, &effects)
+        }
+    }
+
+    private mutating func accept(
+        _ id: PullID, _ encoded: [UInt8], _ assembly: ManifestAssembly, from peer: PeerID, _ now: Moment,
+        _ effects: inout [PeerEffect]
+    ) {
+        guard var pull = pulls[id] else { return }
+        let manifest: Manifest
+        do {
+            guard ManifestID(BLAKE2b.digest(encoded)) == assembly.manifest else {
+                throw WireError.malformed(field: "manifest hash")
+            }
+            manifest = try Manifest(decoding: encoded)
+            guard let proof = assembly.proof else { throw WireError.malformed(field: "introduction") }
+            try authority.rules.check(
+                proof, introduces: assembly.manifest, of: manifest.identity, rank: manifest.rank, atWall: now.wall)
+            guard manifest.identity.model == pull.wanted.model, manifest.identity.stage == pull.wanted.stage,
+                manifest.rank == pull.wanted.rank
+            else { throw TrustError.introductionMismatch(field: "source identity") }
+            if offers[assembly.manifest] == nil {
+                pull.madeOffer = true
+                register(
+                    Offer(
+                        manifest: manifest, id: assembly.manifest, encoded: encoded, proof: proof,
+                        haveMap: ChunkSet(chunkCount: manifest.layout.chunkCount)))
+            }
+        } catch {
+            distrust(id, peer, "\(error)", now, &effects)
+            return
+        }
+        pull.phase = .preparing(assembly.manifest)
+        pull.report.totalBytes = manifest.layout.totalBytes
+        pull.report.chunks = manifest.layout.chunkCount
+        pulls[id] = pull
+        let sources = mesh.sources(atWall: now.wall) { $0.manifest == assembly.manifest }.count
+        effects.append(
+            .pull(
+                id,
+                .found(
+                    assembly.manifest, manifest.identity, totalBytes: manifest.layout.totalBytes,
+                    chunks: manifest.layout.chunkCount, sources: sources)))
+        effects.append(.prepare(id, manifest, assembly.manifest))
+    }
+
+    private mutating func distrust(
+        _ id: PullID, _ peer: PeerID, _ reason: String, _ now: Moment, _ effects: inout [PeerEffect]
+    ) {
+        pulls[id]?.distrusted[peer] = reason
+        pulls[id]?.phase = .searching
+        log(.warning, "manifest not taken", [("peer.id", peer.short), ("reason", reason)], &effects)
+        search(id, now, &effects)
+    }
+
+    // MARK: Reading
+
+    mutating func destinationReady(
+        _ id: PullID, _ have: ChunkSet, _ now: Moment, _ effects: inout [PeerEffect]
+    ) {
+        guard var pull = pulls[id], case .preparing(let manifest) = pull.phase, let offer = offers[manifest] else {
+            return
+        }
+        for chunk in have.elements {
+            became(available: chunk, of: manifest, now)
+            effects.append(.available(id, chunk: chunk))
+        }
+        if !have.isEmpty { effects.append(.pull(id, .resumed(chunks: have.count))) }
+        let fanIn = FanIn(
+            layout: offer.manifest.layout, have: have, configuration: configuration.fanIn,
+            generator: SeededGenerator(seed: generator.next()), now: now, firstRequest: pull.firstRequest)
+        pull.phase = .reading(manifest, fanIn)
+        pulls[id] = pull
+        step(id, .candidates(sourceCandidates(of: pull, manifest, now)), now, &effects)
+    }
+
+    mutating func updateCandidates(_ now: Moment, _ effects: inout [PeerEffect]) {
+        for id in pulls.keys.sorted() {
+            guard let pull = pulls[id] else { continue }
+            switch pull.phase {
+            case .searching: search(id, now, &effects)
+            case .reading(let manifest, _):
+                step(id, .candidates(sourceCandidates(of: pull, manifest, now)), now, &effects)
+            default: break
+            }
+        }
+    }
+
+    /// Neighbours that announce the manifest, with the lanes that both sides can use.
+    private func sourceCandidates(of pull: Pull, _ manifest: ManifestID, _ now: Moment) -> [SourceCandidate] {
+        mesh.sources(atWall: now.wall) { $0.manifest == manifest && $0.state == .live }.compactMap { source in
+            guard source.peerID != local, mesh.isNeighbour(source.peerID) else { return nil }
+            let isSameHost = !source.peer.host.isEmpty && source.peer.host == configuration.presence.host
+            let lanes = configuration.lanes.filter { lane in
+                source.announcement.lanes.contains(lane) && (pull.options.lane == nil || pull.options.lane == lane)
+                    && (lane != .sharedMemory || isSameHost)
+            }
+            return SourceCandidate(
+                peer: source.peerID, lanes: lanes, isComplete: source.announcement.isComplete)
+        }
+    }
+
+    mutating func step(_ id: PullID, _ event: FanInEvent, _ now: Moment, _ effects: inout [PeerEffect]) {
+        guard var pull = pulls[id], case .reading(let manifest, var fanIn) = pull.phase else { return }
+        let steps = fanIn.handle(event, now: now)
+        pull.phase = .reading(manifest, fanIn)
+        pull.report.sources = fanIn.tallies
+        pull.report.chunksVerified = fanIn.verified.count
+        if case .verified(_, _, let bytes) = event { bytesReceived += UInt64(bytes) }
+        pulls[id] = pull
+        perform(steps, of: id, manifest, now, &effects)
+    }
+
+    private mutating func perform(
+        _ steps: [FanInEffect], of id: PullID, _ manifest: ManifestID, _ now: Moment, _ effects: inout [PeerEffect]
+    ) {
+        for step in steps {
+            switch step {
+            case .probe(let peer, let request):
+                send(.probe(request: request, manifest: manifest), to: peer, &effects)
+            case .releaseReservation(let peer): send(.releaseReservation(manifest: manifest), to: peer, &effects)
+            case .requestLease(let peer, let request, let lanes):
+                send(.leaseRequest(request: request, manifest: manifest, lanes: lanes), to: peer, &effects)
+            case .openLane(let peer, let grant, let offer):
+                let name = mesh.peerRecord(of: peer)?.name ?? ""
+                effects.append(.pull(id, .source(peer, name: name, offer.kind)))
+                effects.append(.openLane(id, peer, grant, offer))
+            case .read(let lease, let chunk): effects.append(.read(id, lease, chunk: chunk))
+            case .closeLane(let lease): effects.append(.closeLane(id, lease))
+            case .renew(let peer, let lease): send(.leaseRenewal(lease: lease), to: peer, &effects)
+            case .release(let peer, let lease): send(.leaseRelease(lease: lease), to: peer, &effects)
+            case .chunkVerified(let chunk):
+                became(available: chunk, of: manifest, now)
+                effects.append(.available(id, chunk: chunk))
+                reportProgress(id, &effects)
+            case .complete:
+                pulls[id]?.phase = .sealing(manifest)
+                effects.append(.seal(id))
+            case .failed(let failure): fail(id, .transfer(failure), now, &effects)
+            }
+        }
+        announceIfDue(manifest, now, &effects)
+    }
+
+    private func reportProgress(_ id: PullID, _ effects: inout [PeerEffect]) {
+        guard let report = pulls[id]?.report else { return }
+        let bytes = report.sources.reduce(0) { $0 + $1.bytes }
+        effects.append(.pull(id, .progress(bytes: bytes, chunks: report.chunksVerified)))
+    }
+
+    mutating func tick(_ id: PullID, _ now: Moment, _ effects: inout [PeerEffect]) {
+        guard let pull = pulls[id] else { return }
+        switch pull.phase {
+        case .searching: search(id, now, &effects)
+        case .fetching(let peer, _, _, let deadline):
+            if now.monotonic >= deadline { distrust(id, peer, "it did not send its manifest in time", now, &effects) }
+        case .reading(_, let fanIn):
+            if let deadline = fanIn.nextDeadline, now.monotonic >= deadline { step(id, .tick, now, &effects) }
+        case .preparing, .sealing: break
+        }
+    }
+
+    mutating func sealed(_ id: PullID, _ now: Moment, _ effects: inout [PeerEffect]) {
+        guard let pull = pulls.removeValue(forKey: id), let manifest = pull.manifest else { return }
+        effects.append(.pull(id, .complete(pull.report)))
+        announceIfDue(manifest, now, &effects)
+    }
+
+    mutating func fail(_ id: PullID, _ failure: PullFailure, _ now: Moment, _ effects: inout [PeerEffect]) {
+        guard var pull = pulls.removeValue(forKey: id) else { return }
+        if case .reading(let manifest, var fanIn) = pull.phase {
+            pull.report.sources = fanIn.tallies
+            // Lanes are closed and leases released even though the pull is over.
+            perform(fanIn.stop(), of: id, manifest, now, &effects)
+        }
+        if let manifest = pull.manifest, pull.madeOffer, !pulls.values.contains(where: { $0.manifest == manifest }) {
+            withdraw(manifest, now, &effects)
+        }
+        effects.append(.pull(id, .failed(failure, pull.report)))
+    }
+}

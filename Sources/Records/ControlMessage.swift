@@ -1,0 +1,53 @@
+import Digest
+
+/// What two neighbours say to each other on the control channel, inside CURVE. Who sent a message is known from the channel;
+/// `request` ties an answer to its question.
+package enum ControlMessage: Hashable, Sendable {
+    /// The sender's peer record (a signed frame): the first message on a channel.
+    case hello(record: [UInt8])
+    /// The answer to a hello: the receiver's peer record.
+    case welcome(record: [UInt8])
+    case ping(request: UInt64)
+    case pong(request: UInt64)
+
+    /// Asks for the live records, with each peer's record and latest beacon first.
+    case snapshotRequest(request: UInt64, cursor: UInt32)
+    /// `next` is the cursor of the following page, nil after the last.
+    case snapshotPage(request: UInt64, frames: [[UInt8]], next: UInt32?)
+    /// Digests of the 256 buckets of everything the sender holds.
+    case digestSummary(buckets: [UInt64])
+    /// What the sender holds in the buckets that differ.
+    case digestListing(buckets: [UInt8], entries: [RecordStamp])
+    case want(records: [RecordID])
+    case give(frames: [[UInt8]])
+
+    case manifestRequest(request: UInt64, manifest: ManifestID, offset: UInt64)
+    /// Part of a manifest's canonical bytes; the introduction comes with the first part.
+    case manifestPage(request: UInt64, total: UInt64, offset: UInt64, bytes: [UInt8], proof: IntroductionProof?)
+    case probe(request: UInt64, manifest: ManifestID)
+    /// `haveMap` is exact. A reservation holds a slot for two seconds.
+    case probeAnswer(request: UInt64, freeSlots: UInt16, slots: UInt16, reserved: Bool, haveMap: ChunkSet)
+    case releaseReservation(manifest: ManifestID)
+    case leaseRequest(request: UInt64, manifest: ManifestID, lanes: [LaneKind])
+    case leaseGrant(request: UInt64, grant: LeaseGrant)
+    case refusal(request: UInt64, code: RefusalCode, retryAfter: UInt32)
+    case leaseRenewal(lease: LeaseID)
+    case leaseRenewed(lease: LeaseID, duration: UInt32)
+    case leaseRelease(lease: LeaseID)
+    case leaseEnded(lease: LeaseID, code: RefusalCode)
+    /// Chunks that the sender has verified since it last told this lease holder.
+    case haveDelta(lease: LeaseID, chunks: [UInt32])
+    /// The sender leaves in good order.
+    case goodbye
+}
+
+/// Name and version of a record, as listed in a digest exchange.
+package struct RecordStamp: Hashable, Sendable {
+    package let record: RecordID
+    package let version: Version
+
+    package init(record: RecordID, version: Version) {
+        self.record = record
+        self.version = version
+    }
+}

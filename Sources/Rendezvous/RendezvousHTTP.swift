@@ -1,0 +1,31 @@
+import Configuration
+package import HTTPFace
+import LocalAPI
+import Telemetry
+
+/// What a server says over HTTP.
+extension RendezvousProcess {
+    package var httpConfiguration: HTTPFace.Configuration {
+        HTTPFace.Configuration(address: settings.peer.bind, port: settings.httpPort)
+    }
+
+    package func httpContent() -> HTTPFace.Content {
+        HTTPFace.Content(
+            state: {
+                let word = await self.status()?.state ?? "draining"
+                // Without Redis a server stays in its Service: it is needed most then.
+                return (word, word == "ok" || word == "degraded")
+            },
+            metrics: { Metrics.shared.exposition() },
+            json: { name in
+                var answer = LocalAnswer(isLast: true)
+                switch name {
+                case "peers": answer.peers = await self.peers()
+                case "sources": answer.sources = await self.sources()
+                case "status": answer.status = await self.status()
+                default: return nil
+                }
+                return try? LocalJSON.encode(answer)
+            })
+    }
+}

@@ -1,0 +1,181 @@
+import Configuration
+import EventThread
+import Glibc
+package import LocalAPI
+import Mesh
+import MeshTransport
+import PeerLogic
+package import Records
+import Signing
+import SnapshotStore
+import Telemetry
+import Trust
+
+/// One server: a peer on its thread, with a store.
+package final class RendezvousProcess: Sendable {
+    /// How long the last writes have to reach Redis when the server ends.
+    private static let flushLimit: Duration = .seconds(2)
+
+    package let settings: RendezvousSettings
+    package let endpoints: Endpoints
+    private let host: PeerHost
+    private let store: SnapshotStore
+    private let embedded: EmbeddedRedis?
+
+    private init(
+        settings: RendezvousSettings, host: PeerHost, store: SnapshotStore, embedded: EmbeddedRedis?,
+        endpoints: Endpoints
+    ) {
+        self.settings = settings
+        self.host = host
+        self.store = store
+        self.embedded = embedded
+        self.endpoints = endpoints
+    }
+
+    /// Starts the store, joins the mesh, and takes up what the store still holds. Redis needn't be there: the server then
+    /// serves from memory and fills Redis once it is.
+    package static func start(_ settings: RendezvousSettings) async throws(RendezvousError) -> RendezvousProcess {
+        do {
+            return try await open(settings)
+        } catch let error as RendezvousError {
+            throw error
+        } catch let error as ConfigurationError {
+            if case .noToken = error { throw RendezvousError("\(error)", exitCode: ExitCodes.notFound) }
+            throw RendezvousError("\(error)")
+        } catch let error as TrustError {
+            throw RendezvousError("the join token can't be used: \(error)", exitCode: ExitCodes.refused)
+        } catch {
+            throw RendezvousError("\(error)")
+        }
+    }
+
+    private static func open(_ settings: RendezvousSettings) async throws -> RendezvousProcess {
+        let peer = settings.peer
+        try peer.state.create()
+        let token = try serverToken(peer)
+        let (url, embedded) = try await openRedis(settings.store)
+        let keeper = StoreKeeper()
+        let secrets = ProcessSecrets()
+        let now = Moment(monotonic: MonotonicClock.now(), wall: WallClock.now())
+        var configuration = PeerConfiguration(
+            presence: OwnPresence(name: peer.name, zone: peer.zone, host: HostIdentity.bootID), seeds: peer.peers,
+            lanes: [])
+        configuration.mesh.neighbours = 512
+        let logic = try PeerLogic(
+            configuration: configuration, token: token, secrets: secrets, verifier: Ed25519Verifier(),
+            generator: SeededGenerator(seed: ProcessSecrets.seed()), now: now)
+        let host = try PeerHost(
+            configuration: PeerHostConfiguration(
+                bindAddress: peer.bind,
+                advertisedHost: peer.advertise ?? AdvertisedAddress.find(towards: peer.peers),
+                bootstrapPort: peer.ports.bootstrap, controlPort: peer.ports.control, gossipPort: peer.ports.gossip,
+                ioThreads: 2),
+            logic: logic, curveSecretKey: secrets.curveSecretKey, handler: keeper)
+        let store = try openStore(url, cluster: token.anchor.cluster, host: host, keeper: keeper)
+        do {
+            let endpoints = try await host.start()
+            await restore(store, into: host)
+            return RendezvousProcess(
+                settings: settings, host: host, store: store, embedded: embedded, endpoints: endpoints)
+        } catch {
+            await store.stop()
+            await embedded?.stop()
+            throw error
+        }
+    }
+
+    /// With the root key at hand the server makes its own token, in memory; otherwise it uses the one that it is given.
+    private static func serverToken(_ peer: PeerSettings) throws -> TokenHolder {
+        guard access(peer.state.rootKey, R_OK) == 0 else { return try TokenFile.load(peer.tokenPath) }
+        let root = try ClusterKeyFiles.load(from: peer.state)
+        let now = WallClock.now()
+        let text = TokenFile.make(
+            root: root, roles: [.server, .reader, .relay], modelPrefixes: [""],
+            certificateLife: ValidityLimits.certificate, notBefore: now - ValidityLimits.skew,
+            notAfter: now + 365 * ValidityLimits.certificate)
+        return try TokenFile.decode(text, path: peer.state.rootKey)
+    }
+
+    private static func openRedis(
+        _ store: RendezvousSettings.Store
+    ) async throws -> (url: RedisURL, embedded: EmbeddedRedis?) {
+        switch store {
+        case .redis(let text): return (try RedisURL(parsing: text), nil)
+        case .embedded(let folder):
+            let redis = try await EmbeddedRedis.start(in: folder)
+            return (redis.url, redis)
+        }
+    }
+
+    private static func openStore(
+        _ url: RedisURL, cluster: ClusterID, host: PeerHost, keeper: StoreKeeper
+    ) throws -> SnapshotStore {
+        let log = Log(component: "store")
+        let store = try SnapshotStore(
+            url: url, cluster: cluster, floorLife: UInt64(ValidityLimits.term + 2 * ValidityLimits.skew),
+            onStateChange: { state in
+                switch state {
+                case .connected: log.info("Redis is connected", [("redis.url", "\(url)")])
+                case .disconnected(_, let reason):
+                    guard let reason else { return }
+                    log.warning(
+                        "Redis is away: serving from memory", [("redis.url", "\(url)"), ("reason", "\(reason)")])
+                }
+            },
+            onReconnected: {
+                Task {
+                    guard let changes = try? await host.query({ $0.mesh.everything() }) else { return }
+                    keeper.refill(changes)
+                }
+            })
+        keeper.attach(store)
+        try store.start()
+        return store
+    }
+
+    private static func restore(_ store: SnapshotStore, into host: PeerHost) async {
+        let log = Log(component: "store")
+        do throws(RedisError) {
+            let records = try await store.load()
+            let ordered = records.sorted { ($0.owner, $0.kind) < ($1.owner, $1.kind) }
+            host.submit(.restored(ordered.map(\.frame)))
+            log.info("read the store", [("records", ordered.count)])
+        } catch {
+            log.warning("the store can't be read: serving from memory", [("reason", "\(error)")])
+        }
+    }
+
+    /// Says goodbye, lets the last writes out, and ends Redis if it is ours.
+    package func stop() async {
+        await host.stop()
+        _ = await store.flush(timeout: Self.flushLimit)
+        await store.stop()
+        await embedded?.stop()
+    }
+
+    // MARK: Views
+
+    package func status() async -> StatusView? {
+        let (endpoints, state) = (self.endpoints, store.state)
+        let (word, sentence) =
+            switch state {
+            case .connected: ("ok", "connected")
+            case .disconnected(_, let reason): ("degraded", reason.map { "\($0)" } ?? "connecting")
+            }
+        return try? await host.query {
+            StatusView.of(
+                $0, program: "modelexpress-server", state: word, endpoints: endpoints, dataPort: 0, store: sentence)
+        }
+    }
+
+    package func peers() async -> [PeerView] {
+        (try? await host.query { PeerView.all(of: $0, now: Self.now()) }) ?? []
+    }
+
+    package func sources() async -> [SourceView] {
+        (try? await host.query { SourceView.all(of: $0, now: Self.now()) }) ?? []
+    }
+
+    private static func now() -> Moment { Moment(monotonic: MonotonicClock.now(), wall: WallClock.now()) }
+}

@@ -1,0 +1,215 @@
+import Checkpoint
+import DataPlane
+import Digest
+import EventThread
+import Glibc
+import MeshTransport
+import PeerLogic
+import Records
+import Signing
+import Telemetry
+import Transfer
+
+/// Performs a peer's effects on lanes and destinations, and turns their completions into events.
+final class LaneShell: PeerEffectHandler {
+    /// Threads that open, digest and seal folders, and jobs that may wait for them.
+    private static let fileThreads = 2
+    private static let fileJobs = 64
+    /// Chunks that may wait for verification; each holds a buffer, so the buffers bound them first.
+    private static let verificationQueue = 4_096
+
+    let registry = ContentRegistry()
+    private let server: LaneServer
+    private let socketDirectory: String?
+    private let verification: WorkerPool
+    private let files: WorkerPool
+    private let digester: ChunkDigester
+    private let threads: Int
+    private let jobs = Guarded<[PullID: PullJob]>([:])
+    private let host = Guarded<PeerHost?>(nil)
+    private let log = Log(component: "transfer")
+
+    init(server: LaneServer, socketDirectory: String?, digester: ChunkDigester) throws(EventThreadError) {
+        self.server = server
+        self.socketDirectory = socketDirectory
+        self.digester = digester
+        threads = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        verification = try WorkerPool(name: "verify", threads: threads, capacity: Self.verificationQueue)
+        files = try WorkerPool(name: "files", threads: Self.fileThreads, capacity: Self.fileJobs)
+    }
+
+    /// Completions go to this peer from now on.
+    func attach(_ host: PeerHost) { self.host.withLock { $0 = host } }
+
+    func add(_ job: PullJob) { jobs.withLock { $0[job.id] = job } }
+
+    /// Ends what only this shell would keep alive. Waits for its threads; never from a task.
+    func stop() {
+        host.withLock { $0 = nil }
+        server.stop()
+        verification.stop()
+        files.stop()
+    }
+
+    /// Opens and digests a folder on the file pool.
+    ///
+    /// - Parameter progress: bytes done and in all; called on that pool.
+    func digest(
+        path: String, name: String?, revision: String?, cacheFolder: String,
+        progress: @escaping @Sendable (UInt64, UInt64) -> Void
+    ) async throws(SidecarError) -> (folder: CheckpointFolder, manifest: Manifest) {
+        let (digester, threads) = (self.digester, self.threads)
+        let outcome: Result<(CheckpointFolder, Manifest), CheckpointError>? = await withCheckedContinuation { waiting in
+            let isQueued = files.submit {
+                do throws(CheckpointError) {
+                    let folder = try CheckpointFolder.open(path: path, name: name, revision: revision)
+                    // A cache that can't be used costs time, not correctness.
+                    let cache = try? DigestCache.open(folder: cacheFolder)
+                    let manifest = try folder.digest(
+                        using: digester, threads: threads, cache: cache, progress: progress)
+                    waiting.resume(returning: .success((folder, manifest)))
+                } catch {
+                    waiting.resume(returning: .failure(error))
+                }
+            }
+            if !isQueued { waiting.resume(returning: nil) }
+        }
+        switch outcome {
+        case .success(let found): return (found.0, found.1)
+        case .failure(let error): throw SidecarError(error)
+        case nil: throw SidecarError("too many folders are being opened at once; try again later")
+        }
+    }
+
+    // MARK: Effects, on the peer's thread
+
+    func perform(_ effect: PeerEffect) {
+        switch effect {
+        case .admit(let lease, let sessionKey, let manifest, let window):
+            guard let content = registry[manifest] else { return }
+            server.admit(
+                ServedLease(
+                    lease: lease, sessionKey: sessionKey, window: window, content: content.storages,
+                    layout: content.storages.layout, availability: content.availability))
+        case .end(let lease): server.end(lease)
+        case .prepare(let id, let manifest, let manifestID): prepare(id, manifest, manifestID)
+        case .openLane(let id, _, let grant, let offer): openLane(id, grant, offer)
+        case .read(let id, let lease, let chunk): job(id)?.lane(lease)?.read(chunk: chunk)
+        case .closeLane(let id, let lease): closeLane(id, lease)
+        case .available(let id, let chunk): available(id, chunk)
+        case .seal(let id): seal(id)
+        case .pull(let id, let notice): take(id, notice)
+        case .mesh, .log: break
+        }
+    }
+
+    private func job(_ id: PullID) -> PullJob? { jobs.withLock { $0[id] } }
+
+    private func submit(_ event: PeerEvent) { host.withLock { $0 }?.submit(event) }
+
+    private func prepare(_ id: PullID, _ manifest: Manifest, _ manifestID: ManifestID) {
+        guard let job = job(id) else { return }
+        let isQueued = files.submit { [self] in
+            do throws(CheckpointError) {
+                let prepared = try job.prepare(
+                    manifest, manifestID, digester: digester, threads: threads, verification: verification
+                ) { [self] in completed(id, $0) }
+                // Content that is served whole already stays; this pull is then only a copy of it.
+                if registry[manifestID] == nil { registry.insert(prepared.content, for: manifestID) }
+                submit(.destinationReady(id, have: prepared.have))
+            } catch {
+                job.noteDestinationError(error)
+                submit(.destinationFailed(id, "\(error)"))
+            }
+        }
+        if !isQueued { submit(.destinationFailed(id, "too many pulls begin at once; try again later")) }
+    }
+
+    private func openLane(_ id: PullID, _ grant: LeaseGrant, _ offer: LaneOffer) {
+        do throws(LaneError) {
+            guard let job = job(id) else { throw .noResources("the pull is over") }
+            try job.openLane(grant, offer, socketDirectory: socketDirectory)
+        } catch {
+            submit(.lane(id, .laneFailed(grant.lease, "\(error)")))
+            submit(.lane(id, .laneClosed(grant.lease)))
+        }
+    }
+
+    private func closeLane(_ id: PullID, _ lease: LeaseID) {
+        guard let lane = job(id)?.lane(lease) else { return submit(.lane(id, .laneClosed(lease))) }
+        lane.close()
+    }
+
+    private func available(_ id: PullID, _ chunk: Int) {
+        guard let job = job(id) else { return }
+        job.markVerified(chunk)
+        guard let manifest = job.manifest else { return }
+        registry[manifest]?.availability.insert(chunk)
+    }
+
+    private func seal(_ id: PullID) {
+        guard let job = job(id) else { return }
+        files.submit { [self] in
+            do throws(CheckpointError) {
+                try job.seal()
+                submit(.sealed(id))
+            } catch {
+                job.noteDestinationError(error)
+                submit(.sealFailed(id, "\(error)"))
+            }
+        }
+    }
+
+    private func take(_ id: PullID, _ notice: PullNotice) {
+        guard let job = job(id) else { return }
+        switch notice {
+        case .complete: jobs.withLock { $0[id] = nil }
+        case .failed(let failure, _):
+            jobs.withLock { $0[id] = nil }
+            discard(job, failure, then: notice)
+            return
+        default: break
+        }
+        job.take(notice)
+    }
+
+    /// What a failed pull wrote is cleaned up before its user is told.
+    private func discard(_ job: PullJob, _ failure: PullFailure, then notice: PullNotice) {
+        if let manifest = job.manifest { registry.removeUnlessWhole(manifest) }
+        let keepsForResume: Bool =
+            switch failure {
+            case .transfer(.stalled), .cancelled: true
+            default: false
+            }
+        let isQueued = files.submit {
+            job.discard(keepsForResume: keepsForResume)
+            job.take(notice)
+        }
+        if !isQueued { job.take(notice) }
+    }
+
+    // MARK: Completions, on the lanes' threads
+
+    private func completed(_ id: PullID, _ event: LaneEvent) {
+        switch event {
+        case .opened(let tag): submit(.lane(id, .laneOpened(tag.lease)))
+        case .openFailed(let tag, let error): submit(.lane(id, .laneFailed(tag.lease, "\(error)")))
+        case .verified(let tag, let chunk, let bytes):
+            submit(.lane(id, .verified(tag.lease, chunk: chunk, bytes: bytes)))
+        case .failed(let tag, let chunk, let error):
+            submit(.lane(id, .failed(tag.lease, chunk: chunk, Self.failure(error))))
+        case .closed(let tag):
+            job(id)?.forgetLane(tag.lease)
+            submit(.lane(id, .laneClosed(tag.lease)))
+        }
+    }
+
+    private static func failure(_ error: LaneError) -> ReadFailure {
+        switch error {
+        case .crcMismatch, .digestMismatch, .sourceFailed, .unsuitableDescriptor: .wrongBytes("\(error)")
+        case .notAvailable: .notAvailable
+        case .sinkFailed: .sink("\(error)")
+        default: .lost("\(error)")
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import Checkpoint
+import LocalAPI
+import PeerLogic
+
+/// Why a sidecar or one of its jobs failed, with the exit code of a program that ends for it.
+package struct SidecarError: Error, Sendable, CustomStringConvertible {
+    package let description: String
+    package let exitCode: Int
+
+    package init(_ description: String, exitCode: Int = ExitCodes.failed) {
+        self.description = description
+        self.exitCode = exitCode
+    }
+
+    init(_ error: CheckpointError) {
+        let code =
+            switch error {
+            case .notFound: ExitCodes.notFound
+            case .destinationNotEmpty, .unsafeName, .stagingInUse, .stagingNotOurs, .escapingLink: ExitCodes.refused
+            default: ExitCodes.failed
+            }
+        self.init("\(error)", exitCode: code)
+    }
+
+    init(_ failure: PullFailure) {
+        let code =
+            switch failure {
+            case .notFound: ExitCodes.notFound
+            case .unreachable: ExitCodes.unreachable
+            case .refused: ExitCodes.refused
+            case .destination, .transfer, .cancelled: ExitCodes.failed
+            }
+        self.init("\(failure)", exitCode: code)
+    }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import CommandLine
+import Configuration
+import EventThread
+import HTTPFace
+import LocalAPI
+import Records
+import Rendezvous
+import Telemetry
+
+/// The rendezvous: one peer of the mesh with a store, that newcomers ask first.
+@main
+struct ServerProgram: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "modelexpress-server",
+        abstract: "Admits peers to a ModelExpress mesh and keeps its snapshot in Redis.",
+        discussion: """
+            A first try, with a Redis of its own:  modelexpress-server --embedded-redis
+            With a Redis that you run:             REDIS_URL=redis://redis:6379 modelexpress-server
+
+            The keys come from `modelexpress keys init`. Without Redis the server serves from memory and says so.
+            """)
+
+    @OptionGroup(title: "Peer") var peer: PeerOptions
+
+    @Flag(help: "Start a private redis-server, with its data in --data-dir.")
+    var embeddedRedis = false
+
+    @Option(help: "Redis to keep the snapshot in (REDIS_URL; default \(RendezvousSettings.defaultRedisURL)).")
+    var redisURL: String?
+
+    @Option(help: "Folder of the embedded Redis (MX_DATA_DIR; default redis in the state folder).")
+    var dataDir: String?
+
+    @Option(
+        help: "Port of /healthz, /readyz, /metrics and /api/v1 (MX_HTTP_PORT; default 8080, 0: the system chooses).")
+    var httpPort: Int?
+
+    static func main() async { await runMain(Self.self) }
+
+    func run() async throws {
+        let signals = try TerminationSignals()
+        let environment = Environment.current()
+        let settings = try PeerSettings.resolve(
+            peer.flags, environment: environment, ports: .server, defaultPeers: [], usesStateForLanes: false)
+        Log.configure(level: settings.logLevel, format: settings.logFormat, program: "modelexpress-server")
+        let log = Log(component: "server")
+        let server: RendezvousProcess
+        do {
+            server = try await RendezvousProcess.start(
+                try RendezvousSettings(
+                    peer: settings, usesEmbeddedRedis: embeddedRedis, redisURL: redisURL, dataFolder: dataDir,
+                    httpPort: httpPort, environment: environment))
+        } catch let error as RendezvousError {
+            throw ExitError(code: error.exitCode, message: error.description)
+        }
+        let faces: (http: HTTPFace, local: LocalServer)
+        do {
+            faces = (
+                try await HTTPFace.start(server.httpConfiguration, content: server.httpContent()),
+                try LocalServer(path: settings.state.serverSocket, handler: RendezvousRequests(server))
+            )
+        } catch {
+            await server.stop()
+            throw error
+        }
+        log.info(
+            "ready",
+            [
+                ("bootstrap", "\(server.endpoints.host):\(server.endpoints.bootstrapPort)"),
+                ("http.port", Int(faces.http.port)), ("state.dir", settings.state.path),
+            ])
+        let signal = await signals.wait()
+        log.info("leaving", [("signal", Int(signal))])
+        faces.local.stop()
+        await faces.http.stop()
+        await server.stop()
+    }
+}

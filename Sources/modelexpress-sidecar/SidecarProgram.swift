@@ -1,0 +1,128 @@
+import ArgumentParser
+import CommandLine
+import Configuration
+import EventThread
+import LocalAPI
+import PeerLogic
+import Records
+import Sidecar
+import Telemetry
+import Transfer
+
+/// The daemon beside an engine: serves folders, pulls models, and goes on serving what it pulled.
+@main
+struct SidecarProgram: AsyncParsableCommand {
+    /// How long a failed pull waits before it is tried again, nanoseconds: doubled up to the last.
+    private static let firstRetry: UInt64 = 1_000_000_000
+    private static let lastRetry: UInt64 = 30_000_000_000
+
+    static let configuration = CommandConfiguration(
+        commandName: "modelexpress-sidecar",
+        abstract: "A peer of a ModelExpress mesh: source, target or both.",
+        discussion: """
+            Serve a checkpoint:           modelexpress-sidecar --serve /models/llama
+            Fill a folder from the mesh:  modelexpress-sidecar --pull llama=/models/llama
+
+            A folder that was pulled is served on. `modelexpress status`, `peers` and `sources` ask this process through its
+            local socket in the state folder.
+            """)
+
+    @OptionGroup(title: "Peer") var peer: PeerOptions
+
+    @Option(help: "A checkpoint folder to serve, or NAME=FOLDER (repeatable; MX_SERVE, separated by commas).")
+    var serve: [String] = []
+
+    @Option(help: "A model to fill a folder with, as MODEL=FOLDER (repeatable; MX_PULL, separated by commas).")
+    var pull: [String] = []
+
+    @Option(help: "full, or crc for a trusted fabric (MX_INTEGRITY; default full).")
+    var integrity: String?
+
+    static func main() async { await runMain(Self.self) }
+
+    func run() async throws {
+        let signals = try TerminationSignals()
+        let environment = Environment.current()
+        var settings = SidecarSettings(
+            peer: try PeerSettings.resolve(
+                peer.flags, environment: environment, ports: .sidecar, defaultPeers: [PeerSettings.defaultPeer],
+                usesStateForLanes: false), program: "modelexpress-sidecar")
+        try settings.resolve(integrity: integrity, environment: environment)
+        Log.configure(level: settings.peer.logLevel, format: settings.peer.logFormat, program: settings.program)
+        let folders = try Self.jobs(serve, "MX_SERVE", environment)
+        let pulls = try Self.jobs(pull, "MX_PULL", environment)
+        let log = Log(component: "sidecar")
+        let sidecar: SidecarProcess
+        do {
+            sidecar = try await SidecarProcess.start(settings)
+        } catch { throw ExitError(code: error.exitCode, message: error.description) }
+        let local = try LocalServer(path: settings.peer.state.sidecarSocket, handler: SidecarRequests(sidecar))
+        log.info(
+            "ready",
+            [
+                ("bootstrap", "\(sidecar.endpoints.host):\(sidecar.endpoints.bootstrapPort)"),
+                ("data.port", Int(sidecar.dataPort)), ("state.dir", settings.peer.state.path),
+            ])
+        await withDiscardingTaskGroup { group in
+            for job in folders {
+                group.addTask { await Self.serve(job, sidecar, log) }
+            }
+            for job in pulls {
+                group.addTask { await Self.pull(job, sidecar, log) }
+            }
+            let signal = await signals.wait()
+            log.info("leaving", [("signal", Int(signal))])
+            group.cancelAll()
+        }
+        local.stop()
+        await sidecar.stop()
+    }
+
+    private struct Job: Sendable {
+        let name: String?
+        let folder: String
+    }
+
+    private static func jobs(
+        _ flags: [String], _ variable: String, _ environment: Environment
+    ) throws -> [Job] {
+        let texts = flags.isEmpty ? (environment[variable] ?? "").split(separator: ",").map(String.init) : flags
+        return try texts.map { text in
+            guard let equals = text.firstIndex(of: "=") else {
+                guard variable == "MX_SERVE" else {
+                    throw ExitError(code: ExitCodes.usage, message: "--pull takes MODEL=FOLDER, not \"\(text)\"")
+                }
+                return Job(name: nil, folder: text)
+            }
+            return Job(name: String(text[..<equals]), folder: String(text[text.index(after: equals)...]))
+        }
+    }
+
+    private static func serve(_ job: Job, _ sidecar: SidecarProcess, _ log: Log) async {
+        do {
+            try await sidecar.serve(path: job.folder, name: job.name, revision: nil) { JobLog.write($0, to: log) }
+        } catch {
+            log.error("a folder can't be served", [("folder", job.folder), ("reason", error.description)])
+        }
+    }
+
+    private static func pull(_ job: Job, _ sidecar: SidecarProcess, _ log: Log) async {
+        var pause = firstRetry
+        while !Task.isCancelled {
+            do {
+                try await sidecar.pull(
+                    WantedModel(model: job.name ?? ""), to: job.folder, options: PullOptions()
+                ) { JobLog.write($0, to: log) }
+                return
+            } catch {
+                log.error(
+                    "a pull failed and is tried again",
+                    [("model", job.name ?? ""), ("reason", error.description), ("seconds", Int(pause / 1_000_000_000))])
+                // A folder that is full already needs a person, not another try.
+                if error.exitCode == ExitCodes.refused { return }
+            }
+            try? await Task.sleep(nanoseconds: pause)
+            pause = min(2 * pause, lastRetry)
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import Digest
+import Records
+import Testing
+
+/// The wire layout, byte for byte: a change here is a new wire version. The names were computed with Python from the
+/// documented layout.
+@Suite("The bytes on the wire")
+struct GoldenBytesTests {
+    @Test("A signed frame is laid out as its documentation says")
+    func signedFrame() throws {
+        let signature = try #require(RecordSamples.signature)
+        let frame = SignedFrame(
+            purpose: .beacon, author: PeerID(RecordSamples.digest("peer")), payload: [0xAA, 0xBB], signature: signature)
+        let author = Hexadecimal.encode(SHA256.digest(Array("peer".utf8)).bytes)
+        let expected = "4d58" + "01" + "05" + author + "02000000" + "aabb" + Hexadecimal.encode(0..<64)
+        #expect(Hexadecimal.encode(frame.encoded) == expected)
+        #expect(frame.digest.description == "4ae9e19d0359060e1f0136c20df01fc6e1c3be73c80a903f89178205a3d580f8")
+    }
+
+    @Test("What is signed is purpose, wire version, cluster and payload")
+    func signingBytes() {
+        let cluster = ClusterID(RecordSamples.digest("cluster"))
+        let bytes = Purpose.announcement.signingBytes(cluster: cluster, payload: [1, 2])
+        #expect(bytes == Array("modelexpress/announcement/1".utf8) + [0] + cluster.bytes + [1, 2])
+        let all = Purpose.allCases.map { $0.signingBytes(cluster: cluster, payload: []) }
+        #expect(Set(all).count == Purpose.allCases.count)
+    }
+
+    @Test("An announcement is laid out as ever")
+    func announcement() {
+        let fields = [
+            "7b68e5cf8b010000", "2a00000000000000",  // incarnation, sequence
+            "c869e5cf8b010000", "401f000000000000",  // issued at, term
+            "09000000", "6f72672f4ec3a46d65", "04000000", "6d61696e", "03",  // model, revision, stage
+            "04000000", "62663136", "03000000", "667038",  // dtype, quantisation
+            "08000000", "02000000", "04000000",  // parallel sizes
+            "03000000", "03",  // rank, state
+            "01", RecordSamples.digest("manifest").description,
+            "01", RecordSamples.digest("introduction").description,
+            "05", "0078a69820000000",  // coverage, total bytes
+            "02000000", "01", "04", "0200",  // lanes, slots
+            "03000000", "637075",  // device kind
+        ]
+        #expect(Hexadecimal.encode(RecordSamples.announcement.encoded) == fields.joined())
+    }
+
+    @Test("A lease grant is laid out as ever")
+    func leaseGrant() {
+        let fields = [
+            RecordSamples.digest("lease").description, RecordSamples.digest("manifest").description,
+            "0900000000000000", "10270000", "0400",  // generation, duration, window
+            RecordSamples.digest("session").description,
+            "02000000",  // lanes: kind, address, port
+            "01", "09000000", "6c616e652e736f636b", "0000",
+            "04", "08000000", "31302e302e302e37", "4f1f",
+            "46000000", "02", "0100000000000080", "2100000000000000",  // have-map: chunks, form, words
+        ]
+        #expect(Hexadecimal.encode(RecordSamples.leaseGrant.encoded) == fields.joined())
+    }
+
+    @Test("Names of things don't change between releases")
+    func names() throws {
+        #expect(RecordSamples.identity.id.description == "b0955f568e1d24c0ba47daa8cfbb794f161fb60bab4b837b84d0d92485f7e602")
+        #expect(RecordSamples.grant.id.description == "a0ede845103cd21b63a38d0e4fad180048d1319d29a8b8e88177afe0abffd0cf")
+        #expect(RecordSamples.introduction.id.description == "9cfc3872fe10ef7c2933c6ee7b2e6c78b98a915fb041ead186fae60cbcd75012")
+        #expect(try RecordSamples.manifest().id.description == "dcca8eb979624ed4dbfbfb9d080d075ea612cc29570efa1ce88e4fdcf288a725")
+    }
+
+    @Test("The seeded generator draws the numbers of SplitMix64")
+    func splitMix() {
+        var generator = SeededGenerator(seed: 1_234_567)
+        let expected: [UInt64] = [
+            6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423,
+            4_593_380_528_125_082_431, 16_408_922_859_458_223_821,
+        ]
+        #expect(expected.map { _ in generator.next() } == expected)
+    }
+}
