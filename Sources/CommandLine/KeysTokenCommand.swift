@@ -43,7 +43,8 @@ package struct KeysTokenCommand: ParsableCommand {
 
     package func validate() throws {
         guard (1000...ValidityLimits.certificate).contains(life.milliseconds) else {
-            throw ValidationError("--life must be from 1s to \(DurationArgument(milliseconds: ValidityLimits.certificate))")
+            let longest = DurationArgument(milliseconds: ValidityLimits.certificate)
+            throw ValidationError("--life must be from 1s to \(longest)")
         }
         guard expires.milliseconds >= 1000, expires.milliseconds <= Self.longestExpiry else {
             throw ValidationError("--expires must be from 1s to 3650d")

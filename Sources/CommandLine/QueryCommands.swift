@@ -67,7 +67,8 @@ package struct PeersCommand: ParsableCommand {
         guard terminal.isInteractive || query.json else {
             throw ExitError(
                 code: ExitCodes.usage,
-                message: "--watch draws in a terminal and standard output is none; with --json it prints a line a second")
+                message: "--watch draws in a terminal and standard output is none; "
+                    + "with --json it prints a line a second")
         }
         while true {
             let text = try report()

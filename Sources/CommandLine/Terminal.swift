@@ -30,7 +30,8 @@ package struct Terminal: Hashable, Sendable {
             hasColours: isInteractive && environment["NO_COLOR"] == nil)
     }
 
-    private static func columns(of descriptor: Int32) -> Int? {
+    /// Nil when nobody knows.
+    static func columns(of descriptor: Int32) -> Int? {
         var size = winsize()
         let status = withUnsafeMutablePointer(to: &size) { pointer in
             // The call wants an int's address and fills the whole struct, which is two ints long.

@@ -181,7 +181,7 @@ final class Connection: @unchecked Sendable {
             linger()
         } else {
             phase = .reading
-            setTimer(owner.configuration.requestTimeout)
+            setTimer(reader.isEmpty ? HTTPLimits.keepAliveTimeout : owner.configuration.requestTimeout)
         }
     }
 

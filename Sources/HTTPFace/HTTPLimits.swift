@@ -18,6 +18,8 @@ enum HTTPLimits {
     static let probeAnswers = 64
     /// Bytes of an answer that don't count as waiting: a connection's share even when the others' clients take nothing.
     static let smallAnswerBytes = 16 * 1024
+    /// Nanoseconds between an answer and the next request: a scraper's interval and some. Such a connection gives way first.
+    static let keepAliveTimeout: UInt64 = 75_000_000_000
     /// Nanoseconds for a client to take an answer, whole.
     static let sendTimeout: UInt64 = 30_000_000_000
     /// Nanoseconds to wait for the client's end after ours, so that the answer isn't lost by a reset.

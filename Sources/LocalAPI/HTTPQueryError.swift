@@ -16,7 +16,8 @@ extension HTTPQueryError: CustomStringConvertible {
         case .encrypted(let url):
             "\(url) asks for TLS, which this program does not speak; forward a local port to the server "
                 + "(for example with `kubectl port-forward` or a proxy) and use its http:// address"
-        case .notAnAddress(let url): "\"\(url)\" is no server address; expected one like http://modelexpress-server:8080"
+        case .notAnAddress(let url):
+            "\"\(url)\" is no server address; expected one like http://modelexpress-server:8080"
         case .unreachable(let url, let reason): "can't reach the server at \(url): \(reason)"
         case .silent(let url): "the server at \(url) does not answer in time"
         case .tooLarge(let url): "the answer of \(url) is larger than \(LocalLimits.answer) bytes"

@@ -12,6 +12,8 @@ struct Edge: Sendable {
     }
 
     var state: State = .greeting
+    /// Greetings sent at the quick pace.
+    var greetings = 0
     /// Pings sent since something was last heard.
     var missed = 0
     /// The counter of the neighbour's latest gossip frame; a gap says that some were dropped.

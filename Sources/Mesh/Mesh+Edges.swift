@@ -24,6 +24,8 @@ extension Mesh {
         edges[peer] = Edge()
         effects.append(.connect(peer, curveKey, endpoints))
         greet(peer, &effects)
+        // At once: the next tick sets the pace.
+        nextGreeting = 0
     }
 
     mutating func greet(_ peer: PeerID, _ effects: inout [MeshEffect]) {
@@ -137,6 +139,7 @@ extension Mesh {
             nextPing = now.monotonic + configuration.pingPeriod
             pingNeighbours(&effects)
         }
+        if now.monotonic >= nextGreeting { greetNewNeighbours(now, &effects) }
         if now.monotonic >= nextAntiEntropy {
             nextAntiEntropy = now.monotonic + configuration.antiEntropyPeriod
             exchangeWithRandomNeighbour(now, &effects)
@@ -147,6 +150,18 @@ extension Mesh {
             seeds[index].nextAttempt =
                 now.monotonic + (isAlone ? configuration.bootstrapRetry : configuration.bootstrapRefresh)
             effects.append(.bootstrap(address: seeds[index].address))
+        }
+    }
+
+    private mutating func greetNewNeighbours(_ now: Moment, _ effects: inout [MeshEffect]) {
+        nextGreeting = .max
+        for peer in edges.keys.sorted() {
+            guard let edge = edges[peer], case .greeting = edge.state,
+                edge.greetings < configuration.quickGreetings
+            else { continue }
+            edges[peer]?.greetings += 1
+            greet(peer, &effects)
+            nextGreeting = now.monotonic + configuration.greetingPeriod
         }
     }
 

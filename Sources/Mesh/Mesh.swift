@@ -20,6 +20,8 @@ package struct Mesh: Sendable {
     var nextBeacon: UInt64 = 0
     var nextAntiEntropy: UInt64 = 0
     var nextPing: UInt64 = 0
+    /// When new neighbours are greeted again; `max` while there are none.
+    var nextGreeting: UInt64 = .max
     var nextExpiry: UInt64 = 0
 
     /// `seeds` are `host:port` of bootstrap ports. `generator` decides every random choice of this peer.
@@ -38,7 +40,7 @@ package struct Mesh: Sendable {
 
     /// When `tick` is wanted, on the monotonic clock, nanoseconds.
     package var nextDeadline: UInt64 {
-        var deadline = min(nextBeacon, nextAntiEntropy, nextPing, nextExpiry)
+        var deadline = min(nextBeacon, nextAntiEntropy, nextPing, nextGreeting, nextExpiry)
         for seed in seeds { deadline = min(deadline, seed.nextAttempt) }
         return deadline
     }

@@ -11,6 +11,10 @@ package struct MeshConfiguration: Hashable, Sendable {
     /// How often an edge is asked whether it lives, and how many unanswered questions end it.
     package var pingPeriod: UInt64 = Duration64.second
     package var missedPings = 3
+    /// How often, and how many times, a new neighbour is greeted before the pings take over: a channel that is still being
+    /// opened takes no message, and a joiner shouldn't wait a whole ping for it.
+    package var greetingPeriod: UInt64 = 50 * Duration64.millisecond
+    package var quickGreetings = 20
     /// How often a peer in `MX_PEERS` is asked again while no neighbour is known, and afterwards.
     package var bootstrapRetry: UInt64 = Duration64.second
     package var bootstrapRefresh: UInt64 = 10 * Duration64.second

@@ -1,4 +1,5 @@
 import Records
+import Transfer
 
 /// Content that this peer has, whole or in part, and may serve.
 struct Offer: Sendable {
@@ -6,6 +7,9 @@ struct Offer: Sendable {
     let id: ManifestID
     let encoded: [UInt8]
     let proof: IntroductionProof
+    /// The pull whose destination is served; nil for content that was there at the start. Another pull of the same manifest
+    /// fills a destination of its own, which isn't served.
+    let owner: PullID?
     var haveMap: ChunkSet
     /// What the latest announcement said; nil before the first.
     var announcedEighths: UInt8?

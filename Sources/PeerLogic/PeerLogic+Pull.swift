@@ -23,7 +23,7 @@ extension PeerLogic {
 
     func searchDeadline(of pull: Pull) -> UInt64 {
         if let wait = pull.options.wait { return pull.started + wait }
-        guard let joined = firstNeighbourAt else { return pull.started + 3 * configuration.settle }
+        guard let joined = firstNeighbourAt else { return pull.started + configuration.joinTimeout }
         return max(joined, pull.started) + configuration.settle
     }
 
@@ -128,10 +128,9 @@ extension PeerLogic {
                 manifest.rank == pull.wanted.rank
             else { throw TrustError.introductionMismatch(field: "source identity") }
             if offers[assembly.manifest] == nil {
-                pull.madeOffer = true
                 register(
                     Offer(
-                        manifest: manifest, id: assembly.manifest, encoded: encoded, proof: proof,
+                        manifest: manifest, id: assembly.manifest, encoded: encoded, proof: proof, owner: id,
                         haveMap: ChunkSet(chunkCount: manifest.layout.chunkCount)))
             }
         } catch {
@@ -139,6 +138,7 @@ extension PeerLogic {
             return
         }
         pull.phase = .preparing(assembly.manifest)
+        pull.layout = manifest.layout
         pull.report.totalBytes = manifest.layout.totalBytes
         pull.report.chunks = manifest.layout.chunkCount
         pulls[id] = pull
@@ -166,16 +166,16 @@ extension PeerLogic {
     mutating func destinationReady(
         _ id: PullID, _ have: ChunkSet, _ now: Moment, _ effects: inout [PeerEffect]
     ) {
-        guard var pull = pulls[id], case .preparing(let manifest) = pull.phase, let offer = offers[manifest] else {
+        guard var pull = pulls[id], case .preparing(let manifest) = pull.phase, let layout = pull.layout else {
             return
         }
         for chunk in have.elements {
-            became(available: chunk, of: manifest, now)
+            became(available: chunk, of: manifest, by: id, now)
             effects.append(.available(id, chunk: chunk))
         }
         if !have.isEmpty { effects.append(.pull(id, .resumed(chunks: have.count))) }
         let fanIn = FanIn(
-            layout: offer.manifest.layout, have: have, configuration: configuration.fanIn,
+            layout: layout, have: have, configuration: configuration.fanIn,
             generator: SeededGenerator(seed: generator.next()), now: now, firstRequest: pull.firstRequest)
         pull.phase = .reading(manifest, fanIn)
         pulls[id] = pull
@@ -210,6 +210,9 @@ extension PeerLogic {
 
     mutating func step(_ id: PullID, _ event: FanInEvent, _ now: Moment, _ effects: inout [PeerEffect]) {
         guard var pull = pulls[id], case .reading(let manifest, var fanIn) = pull.phase else { return }
+        // Gives up the other reference to the scheduler's arrays, so that they are changed in place and not copied.
+        pulls[id]?.phase = .preparing(manifest)
+        pull.phase = .preparing(manifest)
         let steps = fanIn.handle(event, now: now)
         pull.phase = .reading(manifest, fanIn)
         pull.report.sources = fanIn.tallies
@@ -238,7 +241,7 @@ extension PeerLogic {
             case .renew(let peer, let lease): send(.leaseRenewal(lease: lease), to: peer, &effects)
             case .release(let peer, let lease): send(.leaseRelease(lease: lease), to: peer, &effects)
             case .chunkVerified(let chunk):
-                became(available: chunk, of: manifest, now)
+                became(available: chunk, of: manifest, by: id, now)
                 effects.append(.available(id, chunk: chunk))
                 reportProgress(id, &effects)
             case .complete:
@@ -281,7 +284,7 @@ extension PeerLogic {
             // Lanes are closed and leases released even though the pull is over.
             perform(fanIn.stop(), of: id, manifest, now, &effects)
         }
-        if let manifest = pull.manifest, pull.madeOffer, !pulls.values.contains(where: { $0.manifest == manifest }) {
+        if let manifest = pull.manifest, offers[manifest]?.owner == id {
             withdraw(manifest, now, &effects)
         }
         effects.append(.pull(id, .failed(failure, pull.report)))

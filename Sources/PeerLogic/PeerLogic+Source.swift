@@ -15,7 +15,7 @@ extension PeerLogic {
         }
         register(
             Offer(
-                manifest: content.manifest, id: content.id, encoded: content.encoded, proof: proof,
+                manifest: content.manifest, id: content.id, encoded: content.encoded, proof: proof, owner: nil,
                 haveMap: ChunkSet(chunkCount: content.manifest.layout.chunkCount, full: true)))
         announceIfDue(content.id, now, &effects)
     }
@@ -195,8 +195,9 @@ extension PeerLogic {
         }
     }
 
-    mutating func became(available chunk: Int, of id: ManifestID, _ now: Moment) {
-        guard offers[id]?.haveMap.insert(chunk) == true else { return }
+    /// A chunk lies verified in the destination of `pull`; it is offered when that destination is the one that is served.
+    mutating func became(available chunk: Int, of id: ManifestID, by pull: PullID, _ now: Moment) {
+        guard offers[id]?.owner == pull, offers[id]?.haveMap.insert(chunk) == true else { return }
         if offers[id]?.untold.isEmpty == true { offers[id]?.untoldSince = now.monotonic }
         offers[id]?.untold.append(UInt32(chunk))
     }

@@ -22,9 +22,9 @@ struct Pull: Sendable {
     let started: UInt64
     /// Its requests to sources are numbered from here, apart from those of other pulls.
     let firstRequest: UInt64
-    /// Whether this peer had nothing of the manifest before: then a pull that fails takes the offer back.
-    var madeOffer = false
     var phase: Phase = .searching
+    /// Known once the manifest was taken.
+    var layout: Layout?
     /// Peers whose manifest could not be had or believed, and why.
     var distrusted: [PeerID: String] = [:]
     var report = PullReport()

@@ -18,10 +18,10 @@ final class ContentRegistry: Sendable {
 
     func remove(_ manifest: ManifestID) { contents.withLock { $0[manifest] = nil } }
 
-    /// Removes what a failed pull left in part; content that is whole is served on.
-    func removeUnlessWhole(_ manifest: ManifestID) {
+    /// Removes the content of one destination, and not what another serves under the same manifest.
+    func remove(_ manifest: ManifestID, of availability: ChunkAvailability) {
         contents.withLock { contents in
-            if contents[manifest]?.availability.snapshot.isFull == false { contents[manifest] = nil }
+            if contents[manifest]?.availability === availability { contents[manifest] = nil }
         }
     }
 }

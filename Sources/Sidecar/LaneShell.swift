@@ -143,8 +143,6 @@ final class LaneShell: PeerEffectHandler {
     private func available(_ id: PullID, _ chunk: Int) {
         guard let job = job(id) else { return }
         job.markVerified(chunk)
-        guard let manifest = job.manifest else { return }
-        registry[manifest]?.availability.insert(chunk)
     }
 
     private func seal(_ id: PullID) {
@@ -175,7 +173,7 @@ final class LaneShell: PeerEffectHandler {
 
     /// What a failed pull wrote is cleaned up before its user is told.
     private func discard(_ job: PullJob, _ failure: PullFailure, then notice: PullNotice) {
-        if let manifest = job.manifest { registry.removeUnlessWhole(manifest) }
+        if let (manifest, availability) = job.offered { registry.remove(manifest, of: availability) }
         let keepsForResume: Bool =
             switch failure {
             case .transfer(.stalled), .cancelled: true

@@ -18,6 +18,8 @@ final class PullJob: Sendable {
         var lanes: [LeaseID: any LaneReader] = [:]
         var generation: UInt64 = 0
         var manifest: ManifestID?
+        /// What the lanes hand out of this destination, shared with the registry when this pull's content is the one served.
+        var availability: ChunkAvailability?
         var names: [PeerID: String] = [:]
         var foundAt: UInt64 = 0
         /// Why the destination could not be made or sealed.
@@ -59,14 +61,15 @@ final class PullJob: Sendable {
             layout: manifest.layout, digests: manifest.digests, digester: digester, integrity: integrity, sink: writer,
             buffers: ChunkBufferPool(bufferSize: Int(manifest.layout.chunkSize)), verification: verification,
             onEvent: onEvent)
+        let availability = ChunkAvailability(ChunkSet(chunkCount: manifest.layout.chunkCount))
         let isTooLate = state.withLock { state in
+            state.availability = availability
             state.writer = writer
             state.target = target
             state.manifest = id
             return state.isOver
         }
         if isTooLate { throw .cancelled }
-        let availability = ChunkAvailability(ChunkSet(chunkCount: manifest.layout.chunkCount))
         return (ContentRegistry.Content(storages: writer, availability: availability), have)
     }
 
@@ -108,10 +111,20 @@ final class PullJob: Sendable {
 
     func forgetLane(_ lease: LeaseID) { state.withLock { $0.lanes[lease] = nil } }
 
-    func markVerified(_ chunk: Int) { state.withLock { $0.writer }?.markVerified(chunk) }
+    /// Notes that a chunk lies verified in the destination, for a later resume and for readers.
+    func markVerified(_ chunk: Int) {
+        let (writer, availability) = state.withLock { ($0.writer, $0.availability) }
+        writer?.markVerified(chunk)
+        availability?.insert(chunk)
+    }
 
-    /// Known once the destination was prepared.
-    var manifest: ManifestID? { state.withLock { $0.manifest } }
+    /// What lanes hand out of the destination, once it was prepared.
+    var offered: (manifest: ManifestID, availability: ChunkAvailability)? {
+        state.withLock { state in
+            guard let manifest = state.manifest, let availability = state.availability else { return nil }
+            return (manifest, availability)
+        }
+    }
 
     func take(_ notice: PullNotice) {
         switch notice {

@@ -57,11 +57,12 @@ struct JobRendererTests {
         renderer.show(Self.complete)
         renderer.finish()
         let lines = buffer.text.split(separator: "\n")
-        #expect(lines.prefix(3) == [
-            "searching for sources of llama",
-            "found llama: 4.00 GB, 1000 chunks, 2 sources, manifest abcdef012345",
-            #"source 4f1c00112233 (a\u{1b}b) over shm"#,
-        ])
+        #expect(
+            lines.prefix(3) == [
+                "searching for sources of llama",
+                "found llama: 4.00 GB, 1000 chunks, 2 sources, manifest abcdef012345",
+                #"source 4f1c00112233 (a\u{1b}b) over shm"#,
+            ])
         #expect(lines.count == 3 + 11 + 5)
         #expect(lines[3] == "pulling llama: 1.00 GB")
         #expect(lines[4] == "pulling llama: 10% (0.10/1.00 GB, 1.00 GB/s, 1 source)")

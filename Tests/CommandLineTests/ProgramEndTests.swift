@@ -35,11 +35,12 @@ private struct Options: ParsableCommand {
 }
 
 struct ProgramEndTests {
-    private func end(_ arguments: String...) async -> ProgramEnd { await ProgramEnd.run(Root.self, arguments: arguments) }
+    private func end(_ arguments: String...) async -> ProgramEnd {
+        await ProgramEnd.run(Root.self, arguments: arguments)
+    }
 
     @Test("Ways of ending have their codes and say why on standard error")
     func codes() async {
-        #expect(await end("failing", "not") == ProgramEnd.run(Root.self, arguments: ["failing", "not"]))
         #expect(await end("failing", "not").code == 0)
         let ours = await end("failing", "ours")
         #expect(ours.code == 4 && ours.error == "error: no \\u{1b}[2J\n" && ours.output.isEmpty)
@@ -51,7 +52,8 @@ struct ProgramEndTests {
 
     @Test("A mistake in the arguments ends with 2 and shows the usage")
     func usage() async {
-        for arguments in [["failing"], ["peers", "--colour"], ["failing", "usage"], ["keys", "token", "--roles", "x"]] {
+        let mistakes = [["failing"], ["peers", "--colour"], ["failing", "usage"], ["keys", "token", "--roles", "x"]]
+        for arguments in mistakes {
             let end = await ProgramEnd.run(Root.self, arguments: arguments)
             #expect(end.code == 2)
             #expect(end.error.hasPrefix("Error: ") && end.error.contains("Usage: modelexpress"))

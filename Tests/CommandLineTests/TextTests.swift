@@ -37,10 +37,12 @@ struct TextTests {
                 """)
     }
 
-    @Test("Sizes are in powers of ten", arguments: [
-        (0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (45_600_000, "45.60 MB"), (1_230_000_000, "1.23 GB"),
-        (16_000_000_000_000, "16.00 TB"),
-    ] as [(UInt64, String)])
+    @Test(
+        "Sizes are in powers of ten",
+        arguments: [
+            (0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (45_600_000, "45.60 MB"), (1_230_000_000, "1.23 GB"),
+            (16_000_000_000_000, "16.00 TB"),
+        ] as [(UInt64, String)])
     func bytes(count: UInt64, text: String) { #expect(QuantityText.bytes(count) == text) }
 
     @Test("Shares are never rounded up to all")
@@ -51,10 +53,12 @@ struct TextTests {
         #expect(QuantityText.percent(0, of: 0) == "100%")
     }
 
-    @Test("Durations are as long as people need them", arguments: [
-        (0, "0 s"), (59.4, "59 s"), (125, "2 min 5 s"), (12_000, "3 h 20 min"), (612_000, "7 d 2 h"), (-1, "-"),
-        (.infinity, "-"), (.nan, "-"),
-    ] as [(Double, String)])
+    @Test(
+        "Durations are as long as people need them",
+        arguments: [
+            (0, "0 s"), (59.4, "59 s"), (125, "2 min 5 s"), (12_000, "3 h 20 min"), (612_000, "7 d 2 h"), (-1, "-"),
+            (.infinity, "-"), (.nan, "-"),
+        ] as [(Double, String)])
     func durations(seconds: Double, text: String) { #expect(QuantityText.duration(seconds: seconds) == text) }
 
     @Test("Numbers have the decimals asked for")

@@ -95,7 +95,9 @@ struct HTTPQueryTests {
 
     @Test("An error that the server explains keeps its explanation")
     func explained() async throws {
-        let (_, result) = try await query(["HTTP/1.1 503 No\r\n\r\n{\"error\":\"starting\",\"exit_code\":5,\"is_last\":true}"])
+        let (_, result) = try await query([
+            "HTTP/1.1 503 No\r\n\r\n", #"{"error":"starting","exit_code":5,"is_last":true}"#,
+        ])
         #expect(try result.get().error == "starting")
     }
 
@@ -129,7 +131,6 @@ struct HTTPQueryTests {
     func unreachable() async throws {
         let port = try FakeServer().port
         let error = try await BlockingThread.run { () -> HTTPQueryError? in
-            #expect(throws: HTTPQueryError.self) { try HTTPQuery(server: "http://no-such-host.invalid").get("peers") }
             do throws(HTTPQueryError) {
                 _ = try HTTPQuery(server: "http://127.0.0.1:\(port)").get("peers")
                 return nil

@@ -87,7 +87,9 @@ struct RecordCodingTests {
         }
     }
 
-    @Test("A host that could break out of an endpoint is refused", arguments: ["", "a b", "a/b", "a\n", "*", "é", "a;b"])
+    @Test(
+        "A host that could break out of an endpoint is refused",
+        arguments: ["", "a b", "a/b", "a\n", "*", "é", "a;b"])
     func badHost(host: String) {
         let endpoints = Endpoints(host: host, bootstrapPort: 1, controlPort: 2, gossipPort: 3)
         #expect(throws: WireError.malformed(field: "host")) { try Endpoints(decoding: endpoints.encoded) }

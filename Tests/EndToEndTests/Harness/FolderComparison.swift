@@ -6,10 +6,12 @@ enum FolderComparison {
     /// Compared at once.
     private static let blockSize = 1 << 20
 
-    /// What differs, a sentence each; empty when every file is the same. Links in the source count as what they lead to.
+    /// What differs, a sentence each; empty when every file is the same. Links in the source count as what they lead to;
+    /// hidden files of the source aren't served, and in the copy they are too much.
     static func differences(source: String, copy: String) async throws -> [String] {
         try await onOwnThread {
-            let (original, copied) = (files(in: source), files(in: copy))
+            let original = files(in: source).filter { !$0.split(separator: "/").contains { $0.hasPrefix(".") } }
+            let copied = files(in: copy)
             var found: [String] = []
             for name in Set(original).union(copied).sorted() {
                 if !copied.contains(name) {
@@ -35,7 +37,8 @@ enum FolderComparison {
     }
 
     private static func difference(_ left: String, _ right: String) throws -> String? {
-        let descriptors = [left, right].map { mx_open($0, O_RDONLY, 0) }
+        let paths: [String] = [left, right]
+        let descriptors = paths.map { mx_open($0, O_RDONLY, 0) }
         defer { for descriptor in descriptors where descriptor >= 0 { close(descriptor) } }
         guard descriptors.allSatisfy({ $0 >= 0 }) else { throw Files.failure("open", "\(left) or \(right)") }
         let sizes = descriptors.map { lseek($0, 0, SEEK_END) }

@@ -29,7 +29,8 @@ enum Safetensors {
         defer { close(descriptor) }
         let text = Array(header.utf8)
         let size = (claimedSize ?? UInt64(text.count)).littleEndian
-        try Files.append(withUnsafeBytes(of: size) { Array($0) } + text, to: descriptor, path)
+        try Files.append(withUnsafeBytes(of: size) { Array($0)[...] }, to: descriptor, path)
+        try Files.append(text[...], to: descriptor, path)
         var (block, rest, counter) = (pattern, dataSize, UInt64(path.utf8.count))
         while rest > 0 {
             counter += 1
