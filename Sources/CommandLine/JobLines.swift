@@ -2,18 +2,20 @@ import LocalAPI
 
 /// The lasting lines that a job's events leave behind.
 enum JobLines {
-    /// - Parameter terminal: nil for plain text.
-    static func text(_ event: JobEvent, model: String, terminal: Terminal?) -> String {
-        let name = title(model, event.revision)
+    /// - Parameters:
+    ///   - name: what the job is about.
+    ///   - terminal: nil for plain text.
+    static func text(_ event: JobEvent, name: String, totalChunks: Int?, terminal: Terminal?) -> String {
+        let name = title(name, event.revision)
         switch event.event {
         case "digesting": return "digesting \(name): reading the folder once to make its manifest\n"
         case "serving": return serving(event, name)
         case "searching": return "searching for sources of \(name)\n"
         case "found": return found(event, name)
-        case "resumed": return "resumed: \(quantity(event) ?? "part of it") is there already\n"
+        case "resumed": return resumed(event, totalChunks)
         case "source": return event.source.map { source($0) } ?? ""
         case "complete": return mark("complete", "32", terminal) + PullReport.text(event, name)
-        case "failed": return mark("failed", "31", terminal) + failed(event)
+        case "failed": return mark("failed", "31", terminal) + failed(event, name)
         default: return other(event)
         }
     }
@@ -23,6 +25,7 @@ enum JobLines {
         if let bytes = event.bytes ?? event.totalBytes { text += ", \(QuantityText.bytes(bytes))" }
         if let manifest = event.manifest { text += ", manifest \(escaped(MeshReport.short(manifest)))" }
         text += "\n"
+        if let message = event.message { text += "note: \(escaped(message))\n" }
         if let bootstrap = event.bootstrap {
             let word = event.model ?? "MODEL"
             text += "others get it with: modelexpress pull \(escaped(word)) --to FOLDER --peers \(escaped(bootstrap))\n"
@@ -45,8 +48,9 @@ enum JobLines {
         return text + "\n"
     }
 
-    private static func failed(_ event: JobEvent) -> String {
-        var text = ": \(escaped(event.message ?? "no reason was given"))\n"
+    /// Without the reason: it is the program's last word on standard error.
+    private static func failed(_ event: JobEvent, _ name: String) -> String {
+        var text = ": \(name)\n"
         if let sources = event.sources, !sources.isEmpty { text += PullReport.table(sources) }
         return text
     }
@@ -56,9 +60,9 @@ enum JobLines {
         return event.event == "progress" ? "" : "\(escaped(event.event))\(message)\n"
     }
 
-    private static func quantity(_ event: JobEvent) -> String? {
-        guard let bytes = event.bytes else { return nil }
-        return event.totalBytes.map { "\(QuantityText.bytes(bytes, of: $0))" } ?? QuantityText.bytes(bytes)
+    private static func resumed(_ event: JobEvent, _ totalChunks: Int?) -> String {
+        guard let chunks = event.chunks else { return "resumed: part of it is there already\n" }
+        return "resumed: \(chunks)\(totalChunks.map { " of \($0)" } ?? "") chunks are there already\n"
     }
 
     private static func title(_ model: String, _ revision: String?) -> String {

@@ -4,7 +4,7 @@ import Telemetry
 
 /// Shows how a job goes: `serve` and `pull` give it their events in order.
 ///
-/// In a terminal a line is drawn again and again; elsewhere it prints plain lines; with JSON each event is one line. Any
+/// In a terminal a line is drawn again and again; elsewhere it prints plain lines; with JSON an event is one line. Any
 /// thread may call it, and a call blocks while the output does.
 package final class JobRenderer: Sendable {
     package enum Style: Hashable, Sendable {
@@ -19,6 +19,7 @@ package final class JobRenderer: Sendable {
     private let output: any TextSink
     private let now: @Sendable () -> UInt64
     private let view: Guarded<JobView>
+    private let pace = Guarded(DrawPace())
 
     /// - Parameters:
     ///   - output: where text goes.
@@ -43,8 +44,8 @@ package final class JobRenderer: Sendable {
 
     /// Shows the next event.
     package func show(_ event: JobEvent) {
-        guard style != .json else { return output.write(jsonLine(event)) }
         let moment = now()
+        guard style != .json else { return showJSON(event, now: moment) }
         // Written within the lock, so that lines of several threads stay whole and in order.
         view.withLock { view in
             let text = view.show(event, now: moment)
@@ -65,6 +66,19 @@ package final class JobRenderer: Sendable {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
+    /// Progress comes as often as a line is drawn, everything else as it is.
+    private func showJSON(_ event: JobEvent, now: UInt64) {
+        pace.withLock { pace in
+            if event.event == "progress" || event.event == "digesting" {
+                let isLast = event.bytes != nil && event.bytes == event.totalBytes
+                guard pace.isDue(now: now, isLast: isLast) else { return }
+            } else {
+                pace = DrawPace()
+            }
+            output.write(jsonLine(event))
+        }
     }
 
     private func jsonLine(_ event: JobEvent) -> String {

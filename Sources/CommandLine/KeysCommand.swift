@@ -9,7 +9,7 @@ package struct KeysCommand: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "keys", abstract: "Make the keys of a cluster and the tokens to join it.",
         discussion: """
-            A cluster is a root key. Keep it off the machines that serve models: peers only need a token, which the
+            A cluster is a root key. Keep it off the machines that serve models: peers only need a token, which the \
             root key grants with limits.
 
             Example, a cluster for trying out on one machine:
@@ -39,7 +39,7 @@ package struct KeysInitCommand: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "init", abstract: "Make a new cluster: its root key.",
         discussion: """
-            Writes root.key, which nobody else may see, and root.pub. A root key that is there already is never
+            Writes root.key, which nobody else may see, and root.pub. A root key that is there already is never \
             overwritten.
 
             Example: modelexpress keys init --state-dir ./cluster

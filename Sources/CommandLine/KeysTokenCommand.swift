@@ -9,12 +9,12 @@ package struct KeysTokenCommand: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "token", abstract: "Make a token with which peers join the cluster.",
         discussion: """
-            A token is a secret: who reads it can make peers within its limits. A server needs the role server; a peer
-            that serves its own folders is an origin, one that passes on what it pulled a relay, one that pulls a
+            A token is a secret: who reads it can make peers within its limits. A server needs the role server; a peer \
+            that serves its own folders is an origin, one that passes on what it pulled a relay, one that pulls a \
             reader.
 
             Example, for replicas that may pull and pass on models of one team:
-              modelexpress keys token --roles relay,reader --models team-a/ --out ./team-a.token
+              modelexpress keys token --roles relay,reader --models team-a/
             """)
 
     @OptionGroup package var state: StateFolderOption

@@ -85,7 +85,7 @@ package struct PeerOptions: ParsableArguments {
     @Option(
         name: .customLong("log-level"),
         help: ArgumentHelp(
-            "trace, debug, info, notice, warning, error or critical (MX_LOG_LEVEL; default info).", valueName: "level"))
+            "trace, debug, info, notice, warning, error or critical (MX_LOG_LEVEL).", valueName: "level"))
     package var logLevel: String?
 
     @Option(

@@ -46,12 +46,17 @@ package struct ProgramEnd: Hashable, Sendable {
     private init(_ error: any Error, root: any ParsableCommand.Type) {
         switch root.exitCode(for: error) {
         case .success: self.init(code: ExitCodes.done, output: Self.line(root.fullMessage(for: error)))
-        case .validationFailure: self.init(code: ExitCodes.usage, error: Self.line(root.fullMessage(for: error)))
+        case .validationFailure: self.init(code: ExitCodes.usage, error: Self.usage(root.fullMessage(for: error)))
         case let code where error is ExitCode: self.init(code: Int(code.rawValue))
         default:
             let end = ExitError(error)
             self.init(code: end.code, error: "\(end)\n")
         }
+    }
+
+    /// Begins like every other error of ours.
+    private static func usage(_ text: String) -> String {
+        line(text.hasPrefix("Error: ") ? "error: " + text.dropFirst(7) : text)
     }
 
     private static func line(_ text: String) -> String { text.isEmpty || text.hasSuffix("\n") ? text : text + "\n" }

@@ -34,9 +34,15 @@ enum PullReport {
         return source.name.isEmpty ? peer : "\(peer) (\(TerminalText.escaped(source.name)))"
     }
 
+    /// For a pull that had a part already.
+    private static func resumed(_ event: JobEvent) -> String {
+        guard let received = event.bytes, let total = event.totalBytes, received < total else { return "" }
+        return " of \(QuantityText.bytes(total)) received"
+    }
+
     private static func totals(_ event: JobEvent) -> [String] {
         var parts: [String] = []
-        if let bytes = event.bytes ?? event.totalBytes { parts.append(QuantityText.bytes(bytes)) }
+        if let bytes = event.bytes ?? event.totalBytes { parts.append(QuantityText.bytes(bytes) + resumed(event)) }
         if let chunks = event.chunks ?? event.totalChunks { parts.append("\(chunks) chunks") }
         if let seconds = event.seconds { parts.append("\(QuantityText.fixed(seconds, 2)) s") }
         if let rate = event.gigabytesPerSecond { parts.append(QuantityText.rate(gigabytesPerSecond: rate)) }

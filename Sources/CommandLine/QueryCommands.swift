@@ -48,7 +48,7 @@ package struct PeersCommand: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "peers", abstract: "List the peers of the mesh.",
         discussion: """
-            LINK tells whether the peer that answers has a channel to it; VALID is how long its word holds unless it
+            LINK tells whether the peer that answers has a channel to it; VALID is how long its word holds unless it \
             is renewed.
 
             Example: modelexpress peers --watch

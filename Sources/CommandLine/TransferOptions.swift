@@ -5,10 +5,11 @@ import Configuration
 package struct ServeArguments: ParsableArguments {
     /// For the command's help.
     package static let discussion = """
-        Reads the folder once to make its manifest, then offers it to the mesh until Ctrl-C. Others pull it by its
+        Reads the folder once to make its manifest, then offers it to the mesh until Ctrl-C. Others pull it by its \
         name.
 
-        Example: modelexpress serve ./Llama-3-8B --name llama-3-8b --peers modelexpress-server:8002
+        Example:
+          modelexpress serve ./Llama-3-8B --name llama-3-8b --peers server:8002
         """
 
     @Argument(help: ArgumentHelp("The checkpoint folder with its safetensors files.", valueName: "folder"))
@@ -34,10 +35,11 @@ package struct ServeArguments: ParsableArguments {
 package struct PullArguments: ParsableArguments {
     /// For the command's help.
     package static let discussion = """
-        Finds peers that offer the model, reads from several of them at once, and checks every chunk. A pull that was
+        Finds peers that offer the model, reads from several of them at once, and checks every chunk. A pull that was \
         interrupted goes on where it was when it is started again with the same folder.
 
-        Example: modelexpress pull llama-3-8b --to ./Llama-3-8B --peers modelexpress-server:8002
+        Example:
+          modelexpress pull llama-3-8b --to ./Llama-3-8B --peers server:8002
         """
 
     @Argument(help: ArgumentHelp("The model's name, as `modelexpress sources` lists it.", valueName: "model"))

@@ -21,7 +21,7 @@ package enum ClusterKeyFiles {
         }
         let (signer, seed) = Ed25519Signer.generate()
         let anchor = TrustAnchor(rootKey: signer.publicKey)
-        try SecretFile.write("\(rootPrefix)\(Hexadecimal.encode(seed))\n", to: directory.rootKey)
+        try SecretFile.write("\(rootPrefix)\(Hexadecimal.encode(seed))\n", to: directory.rootKey, isNew: true)
         try SecretFile.write("\(publicPrefix)\(anchor.rootKey)\n", to: directory.rootPublicKey)
         return anchor
     }

@@ -7,7 +7,9 @@ package enum SecretFile {
     private static let sizeLimit = 64 * 1024
 
     /// Writes beside the final name and renames, so that a crash leaves the old file or the new one.
-    package static func write(_ text: String, to path: String) throws(ConfigurationError) {
+    ///
+    /// - Parameter isNew: a file that is there already is left alone, also when two write at once: `exists` is thrown.
+    package static func write(_ text: String, to path: String, isNew: Bool = false) throws(ConfigurationError) {
         let temporary = "\(path).\(getpid()).new"
         let descriptor = mx_open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .unwritable(path: path, reason: errorText()) }
@@ -15,11 +17,13 @@ package enum SecretFile {
         let written = Glibc.write(descriptor, bytes, bytes.count)
         let isSynced = fsync(descriptor) == 0
         close(descriptor)
-        guard written == bytes.count, isSynced, rename(temporary, path) == 0 else {
-            let reason = errorText()
+        guard written == bytes.count, isSynced, (isNew ? link(temporary, path) : rename(temporary, path)) == 0 else {
+            let (isThere, reason) = (errno == EEXIST, errorText())
             unlink(temporary)
+            if isNew, isThere { throw .exists(path: path, advice: "it is never overwritten") }
             throw .unwritable(path: path, reason: reason)
         }
+        if isNew { unlink(temporary) }
     }
 
     /// - Parameter isPrivate: refuse a file that others may read.

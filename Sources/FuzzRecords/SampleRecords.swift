@@ -128,7 +128,8 @@ enum SampleRecords {
             .releaseReservation(manifest: manifestID),
             .leaseRequest(request: 5, manifest: manifestID, lanes: [.sharedMemory, .tcp]),
             .leaseGrant(request: 5, grant: grant), .refusal(request: 5, code: .busy, retryAfter: 250),
-            .leaseRenewal(lease: lease), .leaseRenewed(lease: lease, duration: 10_000), .leaseRelease(lease: lease),
+            .leaseRenewal(lease: lease), .leaseRenewed(lease: lease, duration: 10_000),
+            .leaseRelease(lease: lease, bytesRead: 7),
             .leaseEnded(lease: lease, code: .draining), .haveDelta(lease: lease, chunks: [0, 5]),
         ]
     }

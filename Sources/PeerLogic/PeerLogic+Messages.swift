@@ -39,7 +39,7 @@ extension PeerLogic {
         case .leaseGrant(let request, let grant):
             guard let id = readingPull(asking: request) else {
                 // The pull that asked has ended: its slot is given back at once.
-                send(.leaseRelease(lease: grant.lease), to: peer, &effects)
+                send(.leaseRelease(lease: grant.lease, bytesRead: 0), to: peer, &effects)
                 return
             }
             step(id, .granted(peer, request: request, grant), now, &effects)

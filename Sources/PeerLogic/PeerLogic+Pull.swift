@@ -239,7 +239,8 @@ extension PeerLogic {
             case .read(let lease, let chunk): effects.append(.read(id, lease, chunk: chunk))
             case .closeLane(let lease): effects.append(.closeLane(id, lease))
             case .renew(let peer, let lease): send(.leaseRenewal(lease: lease), to: peer, &effects)
-            case .release(let peer, let lease): send(.leaseRelease(lease: lease), to: peer, &effects)
+            case .release(let peer, let lease):
+                send(.leaseRelease(lease: lease, bytesRead: unseenBytes(of: peer, by: id)), to: peer, &effects)
             case .chunkVerified(let chunk):
                 became(available: chunk, of: manifest, by: id, now)
                 effects.append(.available(id, chunk: chunk))
@@ -251,6 +252,17 @@ extension PeerLogic {
             }
         }
         announceIfDue(manifest, now, &effects)
+    }
+
+    /// Bytes read from a peer's shared memory that it was not told of yet.
+    private mutating func unseenBytes(of peer: PeerID, by id: PullID) -> UInt64 {
+        guard let tally = pulls[id]?.report.sources.first(where: { $0.peer == peer }), tally.lane == .sharedMemory
+        else {
+            return 0
+        }
+        let told = pulls[id]?.toldBytes[peer] ?? 0
+        pulls[id]?.toldBytes[peer] = tally.bytes
+        return tally.bytes - min(told, tally.bytes)
     }
 
     private func reportProgress(_ id: PullID, _ effects: inout [PeerEffect]) {

@@ -105,8 +105,10 @@ extension PeerLogic {
                 !isDeparting && ledger.renew(lease, by: peer, now: now)
                 ? .leaseRenewed(lease: lease, duration: duration) : .leaseEnded(lease: lease, code: .unknownLease)
             send(answer, to: peer, &effects)
-        case .leaseRelease(let lease):
-            if ledger.release(lease, by: peer) { effects.append(.end(lease)) }
+        case .leaseRelease(let lease, let bytesRead):
+            guard let held = ledger.lease(lease), ledger.release(lease, by: peer) else { return }
+            effects.append(.end(lease))
+            bytesServed += min(bytesRead, offers[held.manifest]?.manifest.layout.totalBytes ?? 0)
         default: break
         }
     }

@@ -28,6 +28,8 @@ struct Pull: Sendable {
     /// Peers whose manifest could not be had or believed, and why.
     var distrusted: [PeerID: String] = [:]
     var report = PullReport()
+    /// What sources of shared memory were told that we read.
+    var toldBytes: [PeerID: UInt64] = [:]
 
     var manifest: ManifestID? {
         switch phase {

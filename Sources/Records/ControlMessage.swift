@@ -33,7 +33,8 @@ package enum ControlMessage: Hashable, Sendable {
     case refusal(request: UInt64, code: RefusalCode, retryAfter: UInt32)
     case leaseRenewal(lease: LeaseID)
     case leaseRenewed(lease: LeaseID, duration: UInt32)
-    case leaseRelease(lease: LeaseID)
+    /// `bytesRead` counts what was read where the source can't see it (shared memory): a hint for people.
+    case leaseRelease(lease: LeaseID, bytesRead: UInt64)
     case leaseEnded(lease: LeaseID, code: RefusalCode)
     /// Chunks that the sender has verified since it last told this lease holder.
     case haveDelta(lease: LeaseID, chunks: [UInt32])

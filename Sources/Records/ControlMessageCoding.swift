@@ -132,9 +132,10 @@ extension ControlMessage: WireCodable {
             writer.write(Tag.leaseRenewed.rawValue)
             writer.write(lease)
             writer.write(duration)
-        case .leaseRelease(let lease):
+        case .leaseRelease(let lease, let bytesRead):
             writer.write(Tag.leaseRelease.rawValue)
             writer.write(lease)
+            writer.write(bytesRead)
         case .leaseEnded(let lease, let code):
             writer.write(Tag.leaseEnded.rawValue)
             writer.write(lease)
@@ -219,7 +220,7 @@ extension ControlMessage: WireCodable {
         switch tag {
         case .leaseRenewal: return .leaseRenewal(lease: lease)
         case .leaseRenewed: return .leaseRenewed(lease: lease, duration: try reader.read("duration"))
-        case .leaseRelease: return .leaseRelease(lease: lease)
+        case .leaseRelease: return .leaseRelease(lease: lease, bytesRead: try reader.read("bytes read"))
         case .leaseEnded: return .leaseEnded(lease: lease, code: try RefusalCode(from: &reader))
         default:
             let chunks = try reader.readArray("chunks", limit: WireLimits.chunksInDelta) {

@@ -17,8 +17,12 @@ final class LaneShell: PeerEffectHandler {
     private static let fileJobs = 64
     /// Chunks that may wait for verification; each holds a buffer, so the buffers bound them first.
     private static let verificationQueue = 4_096
+    /// Events that users have not been told of; progress counts once for each pull.
+    private static let noticeQueue = 16_384
 
     let registry = ContentRegistry()
+    /// Where users are told how their jobs go.
+    let notices: WorkerPool
     private let server: LaneServer
     private let socketDirectory: String?
     private let verification: WorkerPool
@@ -35,6 +39,7 @@ final class LaneShell: PeerEffectHandler {
         self.digester = digester
         threads = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         verification = try WorkerPool(name: "verify", threads: threads, capacity: Self.verificationQueue)
+        notices = try WorkerPool(name: "notices", threads: 1, capacity: Self.noticeQueue)
         files = try WorkerPool(name: "files", threads: Self.fileThreads, capacity: Self.fileJobs)
     }
 
@@ -49,6 +54,7 @@ final class LaneShell: PeerEffectHandler {
         server.stop()
         verification.stop()
         files.stop()
+        notices.stop()
     }
 
     /// Opens and digests a folder on the file pool.

@@ -25,18 +25,22 @@ final class PullJob: Sendable {
         /// Why the destination could not be made or sealed.
         var destinationError: CheckpointError?
         var isOver = false
+        /// Progress that its user has not been told of yet; the newest replaces the one before.
+        var untold: JobEvent?
     }
 
     let id: PullID
     let directory: String
     private let model: String
     private let integrity: LaneIntegrity
+    /// One thread on which users are told, so that a terminal that stands still never holds the peer's thread.
+    private let notices: WorkerPool
     private let emit: @Sendable (JobEvent) -> Void
     private let finished: @Sendable (Result<PullReport, SidecarError>) -> Void
     private let state = Guarded(State())
 
     init(
-        id: PullID, model: String, directory: String, integrity: LaneIntegrity,
+        id: PullID, model: String, directory: String, integrity: LaneIntegrity, notices: WorkerPool,
         emit: @escaping @Sendable (JobEvent) -> Void,
         finished: @escaping @Sendable (Result<PullReport, SidecarError>) -> Void
     ) {
@@ -44,6 +48,7 @@ final class PullJob: Sendable {
         self.model = model
         self.directory = directory
         self.integrity = integrity
+        self.notices = notices
         self.emit = emit
         self.finished = finished
     }
@@ -152,7 +157,7 @@ final class PullJob: Sendable {
             }
         case .complete(let report):
             complete(report)
-            finished(.success(report))
+            finish(.success(report))
         case .failed(.destination, let report) where state.withLock({ $0.destinationError != nil }):
             state.withLock { $0.destinationError }.map { fail(SidecarError($0), report) }
         case .failed(let failure, let report): fail(SidecarError(failure), report)
@@ -184,7 +189,13 @@ final class PullJob: Sendable {
             $0.sources = views(of: report)
             $0.exitCode = error.exitCode
         }
-        finished(.failure(error))
+        finish(.failure(error))
+    }
+
+    /// After everything that was told before.
+    private func finish(_ outcome: Result<PullReport, SidecarError>) {
+        let finished = self.finished
+        if !notices.submit({ finished(outcome) }) { finished(outcome) }
     }
 
     private func views(of report: PullReport) -> [PullSourceView] {
@@ -201,6 +212,21 @@ final class PullJob: Sendable {
         told.model = model
         told.directory = directory
         fill(&told)
-        emit(told)
+        if event == "progress" { tellLatest(told) } else { notices.submit { [emit, told] in emit(told) } }
+    }
+
+    private func tellLatest(_ event: JobEvent) {
+        let isWaiting = state.withLock { state in
+            defer { state.untold = event }
+            return state.untold != nil
+        }
+        guard !isWaiting else { return }
+        notices.submit { [self] in
+            let latest = state.withLock { state in
+                defer { state.untold = nil }
+                return state.untold
+            }
+            if let latest { emit(latest) }
+        }
     }
 }

@@ -191,7 +191,8 @@ package final class SidecarProcess: Sendable {
         let outcome: Result<PullReport, SidecarError> = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let job = PullJob(
-                    id: id, model: wanted.model, directory: directory, integrity: trusts ? .crc : .full, emit: emit
+                    id: id, model: wanted.model, directory: directory, integrity: trusts ? .crc : .full,
+                    notices: shell.notices, emit: emit
                 ) { continuation.resume(returning: $0) }
                 shell.add(job)
                 if !host.submit(.pull(id, wanted, options)) {

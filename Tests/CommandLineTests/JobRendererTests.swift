@@ -91,13 +91,55 @@ struct JobRendererTests {
         #expect(buffer.text == before)
     }
 
-    @Test("A failure takes the progress line away and gives its reason, whatever it holds")
+    @Test("A failure takes the progress line away and names the model, whatever it holds")
     func failure() {
         let renderer = renderer(.progressLine(Terminal(isInteractive: true, hasColours: true)))
         renderer.show(progress(1, of: 2))
-        renderer.show(event("failed") { $0.message = "peer \u{1B}[2J refused" })
+        renderer.show(event("failed") { $0.model = "a\u{1B}[2J" })
         #expect(
-            buffer.text.hasSuffix("\r\u{1B}[K\u{1B}[31mfailed\u{1B}[0m: peer \\u{1b}[2J refused\n"))
+            buffer.text.hasSuffix("\r\u{1B}[K\u{1B}[31mfailed\u{1B}[0m: a\\u{1b}[2J\n"))
+    }
+
+    @Test("A pull that goes on counts what it had, and its speed doesn't")
+    func resumed() {
+        let renderer = renderer(.plain)
+        renderer.show(
+            event("found") {
+                $0.model = "llama"
+                $0.totalBytes = 1_000_000_000
+                $0.totalChunks = 100
+            })
+        renderer.show(event("resumed") { $0.chunks = 50 })
+        for _ in 0..<2 { renderer.show(event("source") { $0.source = Self.other }) }
+        clock.advance(milliseconds: 1000)
+        renderer.show(
+            event("progress") {
+                $0.bytes = 200_000_000
+                $0.chunks = 70
+            })
+        renderer.show(
+            event("complete") {
+                $0.bytes = 500_000_000
+                $0.totalBytes = 1_000_000_000
+            })
+        #expect(
+            buffer.text == """
+                found llama: 1.00 GB, 100 chunks
+                resumed: 50 of 100 chunks are there already
+                source beef00112233 (b) over tcp: slow
+                source beef00112233 (b) over tcp: slow
+                pulling llama: 70% (0.70/1.00 GB, 0.20 GB/s, 1 source)
+                complete: llama
+                500.00 MB of 1.00 GB received
+
+                """)
+    }
+
+    @Test("A source that is used again is told once")
+    func sourceAgain() {
+        let renderer = renderer(.plain)
+        for _ in 0..<3 { renderer.show(event("source") { $0.source = Self.source }) }
+        #expect(buffer.text == "source 4f1c00112233 (a\\u{1b}b) over shm\n")
     }
 
     @Test("A job that ends without a last event leaves no progress line")
@@ -108,10 +150,14 @@ struct JobRendererTests {
         #expect(buffer.text.hasSuffix("\r\u{1B}[K"))
     }
 
-    @Test("With JSON each event is one line, and nothing is left out")
+    @Test("With JSON an event is one line, and progress is told ten times a second")
     func json() throws {
         let renderer = renderer(.json)
-        for step in 0..<3 { renderer.show(progress(UInt64(step), of: 3)) }
+        for step in 0..<20 {
+            renderer.show(progress(UInt64(step), of: 30))
+            clock.advance(milliseconds: 10)
+        }
+        renderer.show(event("source") { $0.source = Self.source })
         renderer.show(Self.complete)
         renderer.show(
             event("progress") {
@@ -121,7 +167,7 @@ struct JobRendererTests {
         renderer.finish()
         let lines = buffer.text.split(separator: "\n")
         #expect(lines.count == 5)
-        #expect(lines[1] == #"{"bytes":1,"event":"progress","total_bytes":3}"#)
+        #expect(lines[1] == #"{"bytes":10,"event":"progress","total_bytes":30}"#)
         #expect(try LocalJSON.decode(JobEvent.self, from: lines[3].utf8) == Self.complete)
         #expect(lines[4] == #"{"bytes":3,"event":"progress"}"#)
     }

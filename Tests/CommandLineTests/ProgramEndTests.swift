@@ -56,7 +56,7 @@ struct ProgramEndTests {
         for arguments in mistakes {
             let end = await ProgramEnd.run(Root.self, arguments: arguments)
             #expect(end.code == 2)
-            #expect(end.error.hasPrefix("Error: ") && end.error.contains("Usage: modelexpress"))
+            #expect(end.error.hasPrefix("error: ") && end.error.contains("Usage: modelexpress"))
         }
     }
 

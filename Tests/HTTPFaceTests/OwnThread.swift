@@ -26,13 +26,16 @@ enum OwnThread {
 
     /// Asks on a thread of its own until `condition` holds; false when patience ended first.
     static func wait(until condition: @escaping @Sendable () -> Bool) async throws -> Bool {
-        try await run {
-            for _ in 0..<20_000 {
-                if condition() { return true }
-                usleep(1000)
-            }
-            return false
+        try await run { poll(until: condition) }
+    }
+
+    /// The same on this thread, which must be one of ours.
+    static func poll(until condition: () -> Bool) -> Bool {
+        for _ in 0..<20_000 {
+            if condition() { return true }
+            usleep(1000)
         }
+        return false
     }
 }
 

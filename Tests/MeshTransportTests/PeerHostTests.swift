@@ -8,6 +8,7 @@ import Records
 import Signing
 import Telemetry
 import Testing
+import Transfer
 import Trust
 
 /// Real sockets, CURVE and ZAP: peers on loopback with ports that the system chooses.

@@ -106,7 +106,7 @@ enum RecordSamples {
             .releaseReservation(manifest: manifest),
             .leaseRequest(request: 5, manifest: manifest, lanes: LaneKind.allCases),
             .leaseGrant(request: 5, grant: leaseGrant), .leaseRenewal(lease: lease),
-            .leaseRenewed(lease: lease, duration: 10_000), .leaseRelease(lease: lease),
+            .leaseRenewed(lease: lease, duration: 10_000), .leaseRelease(lease: lease, bytesRead: 7),
             .haveDelta(lease: lease, chunks: [0, .max]),
         ] + RefusalCode.allCases.map { .refusal(request: 6, code: $0, retryAfter: 100) }
             + RefusalCode.allCases.map { .leaseEnded(lease: lease, code: $0) }

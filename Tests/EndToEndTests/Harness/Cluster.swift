@@ -92,7 +92,11 @@ final class Cluster: Sendable {
 
     // MARK: End
 
-    private var report: String { processes.withLock { $0 }.suffix(12).map(\.report).joined(separator: "\n") }
+    /// What the processes said, without the many that were only asked something.
+    private var report: String {
+        let told = processes.withLock { $0 }.filter { !($0.name.hasPrefix("user") && $0.ending == .code(0)) }
+        return told.suffix(8).map(\.report).joined(separator: "\n")
+    }
 
     /// In a task of its own, since a test that ran out of time is cancelled.
     private func end() async {

@@ -1,0 +1,55 @@
+import Digest
+import Mesh
+import PeerLogic
+import Records
+import Testing
+import Transfer
+
+/// The part of the shells: what a peer wants done is done to numbers.
+extension VirtualMesh {
+    mutating func perform(_ effect: PeerEffect, of node: Int) {
+        switch effect {
+        case .mesh(let effect): perform(effect, of: node)
+        case .admit(let lease, _, let manifest, _):
+            nodes[node].leases[lease] = manifest
+            #expect(nodes[node].leases.count <= nodes[node].logic.configuration.ledger.slots, "slots hold; \(note)")
+        case .end(let lease):
+            nodes[node].leases[lease] = nil
+            breakLane(lease)
+        case .prepare(let pull, _, let manifest):
+            let count = nodes[node].logic.offerViews.first { $0.manifest == manifest }?.chunks ?? 0
+            let have = nodes[node].resumes[manifest] ?? ChunkSet(chunkCount: count)
+            nodes[node].content[manifest] = have
+            schedule(.event(.destinationReady(pull, have: have)), at: node, after: Duration64.millisecond)
+        case .openLane(let pull, let peer, let grant, _): openLane(pull, peer, grant, reader: node)
+        case .read(_, let lease, let chunk): read(lease, chunk)
+        case .closeLane(_, let lease):
+            lanes[lease]?.isClosing = true
+            schedule(.laneClosed(lease), at: node, after: Duration64.millisecond)
+        case .available: break
+        case .seal(let pull): schedule(.event(.sealed(pull)), at: node, after: Duration64.millisecond)
+        case .pull(let pull, let notice): nodes[node].notices[pull, default: []].append(notice)
+        case .log(let entry): nodes[node].log.append(entry)
+        }
+    }
+
+    private mutating func perform(_ effect: MeshEffect, of node: Int) {
+        switch effect {
+        case .bootstrap(let address): schedule(.bootstrap(address: address), at: node, after: latency())
+        case .connect(let peer, let key, _):
+            guard let other = index(of: peer), nodes[other].secrets.curveKey == key else { return }
+            nodes[node].channels.insert(peer)
+        case .subscribe(let peer, let key, _):
+            guard let other = index(of: peer), nodes[other].secrets.curveKey == key else { return }
+            nodes[node].subscriptions.insert(peer)
+        case .disconnect(let peer):
+            nodes[node].channels.remove(peer)
+            nodes[node].subscriptions.remove(peer)
+            nodes[node].admitted = nodes[node].admitted.filter { $0.value != peer }
+        case .admit(let key, let peer): nodes[node].admitted[key] = peer
+        case .send(let peer, let message): send(message, from: node, to: peer)
+        case .publish(let counter, let frame): publish(counter, frame, from: node)
+        case .changed(let change): nodes[node].changes.append(change)
+        }
+    }
+}

@@ -1,0 +1,100 @@
+"""Where the demo's files lie: weights where there is room, keys and sockets where paths are short."""
+
+import os
+import shutil
+import tempfile
+
+from failure import DemoError
+
+# The source (where it is generated) and the copies of one round at a time.
+_COPIES = 3
+# Logs, keys, Redis, and what a file system needs for itself.
+_SLACK = 256 << 20
+_SHARED_MEMORY = "/dev/shm"
+# Memory is taken for weights only when this many models fit, and programs have this much beside them.
+_MODELS_IN_MEMORY = 5
+_MEMORY_FOR_PROGRAMS = 2 << 30
+_CGROUP = "/sys/fs/cgroup"
+
+
+class Places:
+    """Two folders, made when asked for, removed at the end."""
+
+    def __init__(self, interrupts, keeps):
+        self._interrupts = interrupts
+        self._keeps = keeps
+        self._made = []
+        self._made_parents = []
+
+    def make_work_folder(self, chosen, model_bytes, is_generated):
+        """The folder for checkpoint and copies; raises `DemoError` where they don't fit."""
+        needed = model_bytes * (_COPIES + is_generated) + _SLACK
+        parent = chosen or _roomy_parent(model_bytes)
+        if chosen and not os.path.isdir(chosen):
+            with self._interrupts.held():
+                os.makedirs(chosen)
+                self._made_parents.append(chosen)
+        free = _free(parent)
+        if free < needed:
+            raise DemoError(
+                f"{parent} has {free / 1e9:.1f} GB free and the demo needs {needed / 1e9:.1f} GB: "
+                "name a roomier folder with --work DIR, or a smaller model with --size 256MiB")
+        return self._make(parent)
+
+    def make_run_folder(self):
+        """The folder for keys, sockets and logs: socket paths are limited to 107 bytes, so it lies at a short path."""
+        return self._make("/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir())
+
+    def remove(self):
+        """Removes both; returns the folders that stay since the user wanted to keep them."""
+        if self._keeps:
+            return self._made
+        for folder in self._made:
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in self._made_parents:
+            try:
+                os.rmdir(folder)
+            except OSError:
+                pass
+        return []
+
+    def _make(self, parent):
+        with self._interrupts.held():
+            folder = tempfile.mkdtemp(prefix="mx-demo-", dir=parent)
+            self._made.append(folder)
+        return os.path.realpath(folder)
+
+
+def _roomy_parent(model_bytes):
+    wanted = model_bytes * _MODELS_IN_MEMORY
+    if _free(_SHARED_MEMORY) >= wanted and _free_memory() >= wanted + _MEMORY_FOR_PROGRAMS:
+        return _SHARED_MEMORY
+    return os.environ.get("TMPDIR") or "/tmp"
+
+
+def _free(folder):
+    try:
+        usage = os.statvfs(folder)
+    except OSError:
+        return 0
+    return usage.f_bavail * usage.f_frsize if os.access(folder, os.W_OK) else 0
+
+
+def _free_memory():
+    """Bytes of memory that this machine, and the container that this may be in, can still give."""
+    free = _number("/proc/meminfo", "MemAvailable:") * 1024
+    limit, used = _number(f"{_CGROUP}/memory.max"), _number(f"{_CGROUP}/memory.current")
+    return min(free, limit - used) if limit else free
+
+
+def _number(path, label=None):
+    """The number in a file, or behind a label in it; 0 where there is none."""
+    try:
+        with open(path, encoding="ascii") as file:
+            for line in file:
+                words = line.split()
+                if label is None or words[0] == label:
+                    return int(words[-1 if label is None else 1])
+    except (OSError, ValueError, IndexError):
+        pass
+    return 0
