@@ -99,8 +99,9 @@ let package = Package(
                 "Telemetry", "Transfer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        // Replays the corpus under Tests/Fuzzing; with the trait Fuzzing, libFuzzer's entry point.
         .executableTarget(
-            name: "FuzzRecords", dependencies: ["CLinux", "Digest", "Records"],
+            name: "FuzzRecords", dependencies: ["CLinux", "Digest", "Records"], path: "Tests/Fuzzing/FuzzRecords",
             swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
     ]
 )

@@ -106,8 +106,9 @@ count_swift_tests() {
     ' "$log"
 }
 
+# One test after the other: many of them hold sockets, threads or a Redis, and two cores don't carry hundreds at once.
 swift_tests() {
-    timeout --foreground -s INT -k 30 "$test_limit_s" swift test --skip-build 2>&1 | tee "$log"
+    timeout --foreground -s INT -k 30 "$test_limit_s" swift test --skip-build --no-parallel "$@" 2>&1 | tee "$log"
     local status=${PIPESTATUS[0]} ok bad skipped
     [ "$status" -ne 124 ] || echo "Tests/run.sh: the tests ran past $test_limit_s s and were ended"
     read -r ok bad skipped < <(count_swift_tests)
@@ -142,7 +143,10 @@ if ! $only; then
     must "build" swift build --build-tests
     step "format" swift format lint --strict --parallel --recursive Sources Tests Package.swift ||
         failed=$((failed + 1))
-    step "unit and integration tests" swift_tests
+    step "unit and shell tests" swift_tests --skip EndToEndTests
+    step "a real model for the end-to-end tests" Tests/EndToEndTests/fetch-model.sh ||
+        echo "Tests/run.sh: without it the tests with a real model are skipped"
+    step "end-to-end tests" swift_tests --filter EndToEndTests
 fi
 for group in "${wanted[@]}"; do
     if [ -x "Tests/${group_folder[$group]}/run.sh" ]; then

@@ -104,11 +104,11 @@ exec 3>&1
 if ! install_missing "${library_packages[@]}" "${runtime_packages[@]}"; then exit 1; fi
 
 options=(--root "$root")
-[ -z "$model" ] || options+=(--model "$model")
-[ -z "$name" ] || options+=(--name "$name")
+[ -z "$model" ] || options+=("--model=$model")
+[ -z "$name" ] || options+=("--name=$name")
 [ -n "$model" ] || options+=(--size "$bytes")
-[ -z "$work" ] || options+=(--work "$work")
-[ -z "$programs" ] || options+=(--programs "$programs")
+[ -z "$work" ] || options+=("--work=$work")
+[ -z "$programs" ] || options+=("--programs=$programs")
 ! $json || options+=(--json)
 ! $keep || options+=(--keep)
 # From here on signals reach the one process that knows what to clean up.

@@ -42,9 +42,7 @@ package struct Digest256: Hashable, Comparable, Sendable {
         var result: [UInt8] = []
         result.reserveCapacity(Self.byteCount)
         for word in [first, second, third, fourth] {
-            for shift in stride(from: 56, through: 0, by: -8) {
-                result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
-            }
+            withUnsafeBytes(of: word.bigEndian) { result.append(contentsOf: $0) }
         }
         return result
     }

@@ -33,10 +33,14 @@ extension Mesh {
         effects.append(.send(to: peer, .hello(record: own)))
     }
 
-    /// Every known peer becomes a neighbour while there is room: a full mesh of few.
+    /// Every known peer becomes a neighbour while there is room: a full mesh of few, a random graph of many.
     mutating func connectToKnownPeers(_ effects: inout [MeshEffect]) {
-        for peer in store.sortedPeers where peer != local && edges[peer] == nil {
-            guard edges.count < configuration.neighbours, let record = store.peers[peer]?.record else { return }
+        let room = configuration.neighbours - edges.count
+        guard room > 0 else { return }
+        var strangers = store.sortedPeers.filter { $0 != local && edges[$0] == nil }
+        if strangers.count > room { strangers.shuffle(using: &generator) }
+        for peer in strangers.prefix(room) {
+            guard let record = store.peers[peer]?.record else { continue }
             openEdge(to: peer, record.chain.certificate.value.curveKey, record.endpoints, &effects)
         }
     }

@@ -215,6 +215,7 @@ package struct PeerLogic: Sendable {
         for lease in ledger.sortedLeases {
             send(.leaseEnded(lease: lease.id, code: .draining), to: lease.reader, &effects)
         }
+        ledger.drain(now: now)
         take(mesh.depart(now: now, authority: &authority), now, &effects)
     }
 

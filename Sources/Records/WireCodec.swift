@@ -38,10 +38,10 @@ package struct WireWriter: Sendable {
     package init() {}
 
     package mutating func write(_ value: some FixedWidthInteger & UnsignedInteger) {
-        var rest = value
+        var rest = UInt64(value)
         for _ in 0..<(value.bitWidth / 8) {
             bytes.append(UInt8(truncatingIfNeeded: rest))
-            rest = value.bitWidth > 8 ? rest >> 8 : 0
+            rest &>>= 8
         }
     }
 

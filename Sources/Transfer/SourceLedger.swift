@@ -106,6 +106,11 @@ package struct SourceLedger: Sendable {
     /// Ends every lease on content that is withdrawn.
     package mutating func withdraw(_ manifest: ManifestID) -> [Lease] { end { $0.manifest == manifest } }
 
+    /// The source leaves: what was lent ends after the grace.
+    package mutating func drain(now: Moment) {
+        for id in leases.keys { leases[id]?.end = now.monotonic }
+    }
+
     /// Ends leases that were not renewed and whose grace is over.
     package mutating func expire(now: Moment) -> [Lease] {
         dropReservations(now)

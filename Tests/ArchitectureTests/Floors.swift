@@ -10,7 +10,7 @@ enum Floors {
             "HTTPFace", "LocalAPI", "EngineBridge", "PublicAPI",
         ],
         4: ["Configuration", "Sidecar", "Rendezvous", "CommandLine", "Simulation"],
-        5: ["modelexpress", "modelexpress-server", "modelexpress-sidecar", "modelexpress-sim", "FuzzRecords"],
+        5: ["modelexpress", "modelexpress-server", "modelexpress-sidecar", "modelexpress-sim"],
     ]
 
     static let floorOfRoom: [String: Int] = {

@@ -1,4 +1,4 @@
-/// The targets of Package.swift other than its test targets, read from its text: asking SwiftPM from within its own test
+/// The targets of Package.swift whose folders stand under Sources, read from its text: asking SwiftPM from within its own test
 /// run would wait for the lock that the run holds.
 struct Manifest {
     struct Target {
@@ -48,13 +48,16 @@ struct Manifest {
     private static func target(_ arguments: ArraySlice<UInt8>, line: Int) -> Target? {
         var name: String?
         var dependencies: [String] = []
+        var isElsewhere = false
         for argument in elements(arguments) {
+            if argument.hasPrefix("path:") { isElsewhere = firstString(argument)?.hasPrefix("Sources/") != true }
             if argument.hasPrefix("name:") { name = firstString(argument) }
             if argument.hasPrefix("dependencies:"), let open = argument.utf8.firstIndex(of: UInt8(ascii: "[")) {
                 let list = Array(argument.utf8[open...])
                 dependencies = elements(list[1..<closing(list, from: 0)]).compactMap(firstString)
             }
         }
+        guard !isElsewhere else { return nil }
         return name.map { Target(name: $0, dependencies: dependencies, line: line) }
     }
 

@@ -62,7 +62,9 @@ extension EndToEnd {
             }
         }
 
-        @Test("A port in use is exit code 1, and the port is named", arguments: ["bootstrap", "control", "gossip", "data"])
+        @Test(
+            "A port in use is exit code 1, and the port is named",
+            arguments: ["bootstrap", "control", "gossip", "data"])
         func portInUse(port: String) async throws {
             try await Cluster.run { cluster in
                 let folder = try cluster.makeFolder("model")

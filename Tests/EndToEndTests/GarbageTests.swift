@@ -39,14 +39,11 @@ extension EndToEnd {
             }
             #expect(sockets.count >= 2, "a local socket and a lane's")
             return try await onOwnThread {
-                let connectors: [@Sendable () -> Int32?] =
-                    ports.map { port in { RawSocket.connect(port: port) } }
-                    + sockets.map { path in { RawSocket.connect(path: path) } }
                 var open: [Int32] = []
                 var random = SeededRandom(seed: 7)
                 for number in 0..<Self.connections {
-                    for connect in connectors {
-                        guard let descriptor = connect() else { continue }
+                    let made = ports.map { RawSocket.connect(port: $0) } + sockets.map { RawSocket.connect(path: $0) }
+                    for descriptor in made.compactMap(\.self) {
                         open.append(descriptor)
                         RawSocket.send(Self.garbage(number, &random), to: descriptor)
                     }

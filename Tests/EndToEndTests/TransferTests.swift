@@ -3,7 +3,9 @@ import Testing
 extension EndToEnd {
     @Suite("Moving a model from one process to another")
     struct TransferTests {
-        @Test("Everything that checkpoint folders hold arrives identical, over the lane that was asked for", arguments: Lane.allCases)
+        @Test(
+            "Everything that checkpoint folders hold arrives identical, over the lane that was asked for",
+            arguments: Lane.allCases)
         func awkwardFolder(lane: Lane) async throws {
             try await Cluster.run { cluster in
                 let folder = try cluster.makeFolder("model")
@@ -40,7 +42,9 @@ extension EndToEnd {
             }
         }
 
-        @Test("A real model from PyPI arrives identical", .enabled(if: RealModel.isThere, RealModel.advice), arguments: Lane.allCases)
+        @Test(
+            "A real model from PyPI arrives identical", .enabled(if: RealModel.isThere, RealModel.advice),
+            arguments: Lane.allCases)
         func realModel(lane: Lane) async throws {
             try await Cluster.run { cluster in
                 let source = try await cluster.serve(RealModel.folder, as: "all-minilm-l6-v2")

@@ -16,6 +16,8 @@ struct VirtualMesh {
         var gossipLossPercent: UInt64 = 0
         /// How long a source's or a target's NIC takes for one chunk, nanoseconds.
         var chunkTime = 5 * Duration64.millisecond
+        /// Whether every effect goes into the trace.
+        var isTraced = false
         var mesh = MeshConfiguration()
         var ledger = SourceLedger.Configuration()
         var fanIn = FanInConfiguration()
@@ -59,8 +61,11 @@ struct VirtualMesh {
     var generator: SeededGenerator
     private var queue = VirtualQueue()
     private var scheduled = 0
+    private var indices: [PeerID: Int] = [:]
     /// Messages on one channel don't overtake each other.
     private var lastArrival: [Edge: UInt64] = [:]
+    /// What a lying node sends in place of a message.
+    var rewrite: (@Sendable (_ from: Int, ControlMessage) -> ControlMessage)?
     /// Pairs of nodes between which nothing passes.
     var cuts: Set<Edge> = []
 
@@ -74,9 +79,11 @@ struct VirtualMesh {
 
     func moment(of node: Int) -> Moment {
         let wall = VirtualCluster.epoch + Int64(now / Duration64.millisecond) + nodes[node].skew
-        // Machines count from their own start.
-        return Moment(monotonic: now + UInt64(node) * 1_000 * Duration64.second, wall: wall)
+        return Moment(monotonic: now + Self.clockOffset(of: node), wall: wall)
     }
+
+    /// Machines count from their own start, so monotonic clocks differ.
+    private static func clockOffset(of node: Int) -> UInt64 { UInt64(node) * 1_000 * Duration64.second }
 
     // MARK: Peers
 
@@ -100,9 +107,10 @@ struct VirtualMesh {
         let logic = try PeerLogic(
             configuration: configuration, token: try token ?? cluster.token(), secrets: secrets,
             verifier: VirtualVerifier(), generator: SeededGenerator(seed: generator.next()),
-            now: Moment(monotonic: now + UInt64(index) * 1_000 * Duration64.second, wall: wall))
+            now: Moment(monotonic: now + Self.clockOffset(of: index), wall: wall))
         nodes.append(VirtualNode(index: index, name: name, secrets: secrets, logic: logic))
         nodes[index].skew = skew
+        indices[logic.local] = index
         handle(.start(nodes[index].endpoints), at: index)
         return index
     }
@@ -126,7 +134,7 @@ struct VirtualMesh {
         cuts.insert(Edge(from: second, to: first))
     }
 
-    func index(of peer: PeerID) -> Int? { nodes.firstIndex { $0.id == peer } }
+    func index(of peer: PeerID) -> Int? { indices[peer] }
 
     // MARK: Time
 
@@ -185,13 +193,14 @@ struct VirtualMesh {
     /// Gives an event to a peer and does what it wants done.
     mutating func handle(_ event: PeerEvent, at node: Int) {
         for effect in nodes[node].logic.handle(event, now: moment(of: node)) {
-            VirtualTrace.add(effect, of: node, to: &trace)
+            if settings.isTraced { VirtualTrace.add(effect, of: node, to: &trace) }
             perform(effect, of: node)
         }
-        let deadline = nodes[node].logic.nextDeadline - UInt64(node) * 1_000 * Duration64.second
+        let offset = Self.clockOffset(of: node)
+        let deadline = max(nodes[node].logic.nextDeadline, now + offset) - offset
         guard deadline < nodes[node].tickAt else { return }
         nodes[node].tickAt = deadline
-        schedule(.tick, at: node, time: max(deadline, now))
+        schedule(.tick, at: node, time: deadline)
     }
 
     // MARK: Network
@@ -211,7 +220,7 @@ struct VirtualMesh {
     /// On the sender's own channel, else on the one that the receiver opened and the sender admitted; else it is dropped.
     mutating func send(_ message: ControlMessage, from: Int, to peer: PeerID) {
         guard let to = index(of: peer), !isCut(from, to) else { return }
-        let bytes = message.encoded
+        let bytes = (rewrite?(from, message) ?? message).encoded
         #expect(bytes.count <= WireLimits.controlMessage, "\(note)")
         if nodes[from].channels.contains(peer) {
             schedule(.inbound(from: from, bytes), at: to, time: arrival(from, to))

@@ -68,5 +68,10 @@ struct VirtualNode {
         }
     }
 
+    /// Peers that it took for gone, in order.
+    var gone: [PeerID] {
+        changes.compactMap { if case .gone(let peer) = $0 { peer } else { nil } }
+    }
+
     func hasLogged(_ message: String) -> Bool { log.contains { $0.message == message } }
 }

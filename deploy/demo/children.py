@@ -125,7 +125,7 @@ def wait_until(condition, limit_s, what, watched=(), log=None):
         for child in watched:
             child.require_alive()
         if time.monotonic() > limit:
-            raise DemoError(f"{what} did not happen within {limit_s:.0f} s", log or (watched[0].log if watched else None))
+            raise DemoError(f"{what} did not come within {limit_s:.0f} s", log or (watched[0].log if watched else None))
         time.sleep(_POLL_S)
 
 

@@ -56,19 +56,22 @@ class Cluster:
             lambda: self._get("/api/v1/status").get("status", {}).get("store") == "connected", _START_LIMIT_S,
             "the server's connection to its Redis", [server])
 
-    def start_source(self, name, folder, model, model_bytes, rate=None):
-        """Serves the folder; returns the process once the server lists it as a complete source."""
-        arguments = [
-            self._program, "serve", folder, "--name", model, "--peer-name", name, "--peers", self._bootstrap, "--json"]
+    def start_sources(self, names, folder, model, model_bytes, rate=None):
+        """Serves the folder from one process for each name; returns them once the server lists them as complete."""
+        arguments = [self._program, "serve", folder, "--name", model, "--peers", self._bootstrap, "--json"]
         if rate:
             arguments += ["--rate-limit", str(rate)]
-        source = self.children.start(name, arguments, self._environment(name), self._log(name))
-        limit = _START_LIMIT_S + model_bytes / _SLOWEST_DIGEST
-        wait_until(lambda: source.first("event", "serving"), limit, f"{name}'s manifest", [source, self._server])
+        sources = [
+            self.children.start(
+                name, [*arguments, "--peer-name", name], self._environment(name), self._log(name)) for name in names]
+        limit = _START_LIMIT_S + len(names) * model_bytes / _SLOWEST_DIGEST
+        for source in sources:
+            wait_until(
+                lambda: source.first("event", "serving"), limit, f"{source.label}'s manifest", [*sources, self._server])
         wait_until(
-            lambda: any(listed["name"] == name and listed["coverage"] == 1 for listed in self.sources()),
-            _START_LIMIT_S, f"{name}'s entry among the server's sources", [source, self._server])
-        return source
+            lambda: set(names) <= {listed["name"] for listed in self.sources() if listed["coverage"] == 1},
+            _START_LIMIT_S, f"the server's list of {', '.join(names)}", [*sources, self._server])
+        return sources
 
     def end(self, processes):
         """Ends sources and targets, and waits until the server lists none of them."""

@@ -1,9 +1,11 @@
 """What people see while the demo runs."""
 
 import os
+import shutil
 import sys
 
 _GREEN, _RED, _BOLD = "32", "31", "1"
+_NAME_WIDTH = 8
 
 
 class Screen:
@@ -20,12 +22,14 @@ class Screen:
         print(text, file=self.stream, flush=True)
 
     def step(self, name, text):
-        self.say(f"{self.bold(name.ljust(8))}  {text}")
+        self.say(f"{self._title(name)}  {text}")
 
     def progress(self, name, text):
         """A line that the next one replaces; nothing where output is no terminal."""
         if self.is_terminal:
-            print(f"\r\033[K{self.bold(name.ljust(8))}  {text}", end="", file=self.stream, flush=True)
+            # A line that is broken could not be replaced.
+            text = text[:shutil.get_terminal_size().columns - _NAME_WIDTH - 3]
+            print(f"\r\033[K{self._title(name)}  {text}", end="", file=self.stream, flush=True)
             self._has_unfinished_line = True
 
     def error(self, text):
@@ -40,6 +44,9 @@ class Screen:
 
     def red(self, text):
         return self._coloured(text, _RED)
+
+    def _title(self, name):
+        return self.bold(name.ljust(_NAME_WIDTH))
 
     def _coloured(self, text, colour):
         return f"\033[{colour}m{text}\033[0m" if self._has_colours else text

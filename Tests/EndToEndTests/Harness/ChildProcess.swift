@@ -81,7 +81,8 @@ final class ChildProcess: Sendable {
     /// For the message of a failed test.
     var report: String {
         let state = ending.map { "\($0)" } ?? "running"
-        return "-- \(name) (\(number), \(state))\n\(output.suffix(1500))\n\(errors.suffix(2500))"
+        let told = output.split(separator: "\n").filter { !$0.contains(#""event":"progress""#) }.joined(separator: "\n")
+        return "-- \(name) (\(number), \(state))\n\(told.suffix(1500))\n\(errors.suffix(2500))"
     }
 
     // MARK: For ProcessKeeper

@@ -56,6 +56,7 @@ final class Cluster: Sendable {
     }
 
     /// Runs the command line to its end.
+    @discardableResult
     func modelexpress(
         _ arguments: [String], as name: String = "user", environment: [String: String] = [:]
     ) async throws -> ChildProcess {

@@ -14,13 +14,15 @@ enum Models {
         try await onOwnThread {
             try Safetensors.write(
                 [
-                    .init(name: "a.one", size: 1), .init(name: "a.none", size: 0), .init(name: "a.odd", size: 5_000_011),
+                    .init(name: "a.one", size: 1), .init(name: "a.none", size: 0),
+                    .init(name: "a.odd", size: 5_000_011),
                     .init(name: "a.small", size: 3),
                 ], to: "\(folder)/model-00001-of-00002.safetensors")
             try Safetensors.write(
                 [.init(name: "b.none", size: 0), .init(name: "b.big", size: 9_437_183)],
                 to: "\(folder)/model-00002-of-00002.safetensors")
-            let places = ["a.one", "a.none", "a.odd", "a.small"].map { #""\#($0)":"model-00001-of-00002.safetensors""# }
+            let places =
+                ["a.one", "a.none", "a.odd", "a.small"].map { #""\#($0)":"model-00001-of-00002.safetensors""# }
                 + ["b.none", "b.big"].map { #""\#($0)":"model-00002-of-00002.safetensors""# }
             try Files.write(
                 #"{"metadata":{"total_size":14437198},"weight_map":{\#(places.joined(separator: ","))}}"#.utf8,

@@ -94,7 +94,8 @@ final class ProcessKeeper: Sendable {
     /// Takes what there is to read, and then the end, so that nothing of the output is missing after it.
     private func hasEnded(_ child: Watched) -> Bool {
         var info = siginfo_t()
-        let isOver = waitid(P_PID, id_t(child.process.number), &info, WEXITED | WNOHANG | WNOWAIT) == 0
+        let isOver =
+            waitid(P_PID, id_t(child.process.number), &info, WEXITED | WNOHANG | WNOWAIT) == 0
             && info.si_signo == SIGCHLD
         drain(child.output) { child.process.take(output: $0) }
         drain(child.errors) { child.process.take(errors: $0) }

@@ -48,7 +48,7 @@ enum RawSocket {
 
     static func send(_ bytes: [UInt8], to descriptor: Int32) {
         // Whoever is sent garbage may well hang up before all of it is there.
-        _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue))
+        _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
     private static func connect<Address>(_ family: Int32, _ address: inout Address) -> Int32? {
