@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One model, peer to peer, on one machine: installs what is missing, builds, and plays three rounds between real processes.
+# One model, peer to peer, on one machine: installs what is missing, builds, plays three rounds between real processes.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
 . "$root/deploy/prerequisites.sh"
@@ -85,7 +85,8 @@ done
 [ -z "$model" ] || [ -z "$size" ] || usage_error "--size is for the generated checkpoint, and --model names a real one"
 if [ -n "$model" ]; then
     [ -d "$model" ] || usage_error "--model $model is not a folder"
-    compgen -G "$model/*.safetensors" >/dev/null || usage_error "--model $model holds no .safetensors file"
+    [ -n "$(find -L "$model" -maxdepth 1 -name '*.safetensors' -print -quit)" ] ||
+        usage_error "--model $model holds no .safetensors file"
 else
     bytes=$(numfmt --from=auto --suffix=B -- "${size:-$default_size}" 2>/dev/null) && bytes=${bytes%B} ||
         usage_error "--size $size is no size; write it like 256MiB or 2GB"

@@ -41,6 +41,8 @@ static _Noreturn void become_program(
     const char *path, char *const argv[], int stdout_fd, int stderr_fd, int report, pid_t parent) {
     // The parent may have died before prctl took effect; then nobody would ever signal us.
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent) _exit(127);
+    // A group of its own: Ctrl-C at the terminal is for us, who then end the child in good order.
+    setpgid(0, 0);
     int pipe_end = report;
     if (place_descriptors(stdout_fd, stderr_fd, report) == 0) {
         pipe_end = report_fd;

@@ -60,9 +60,13 @@ package struct PeerSettings: Sendable {
     package var logLevel: LogLevel
     package var logFormat: LogFormat
 
+    /// What others connect to, as far as settings tell: nobody reaches another address than the one that is bound.
+    package var advertisedHost: String? { advertise ?? (["0.0.0.0", "::"].contains(bind) ? nil : bind) }
+
     /// - Parameters:
-    ///   - laneDirectory: the default folder for shared-memory lanes; nil for off.
+    ///   - ports: what the program uses by default.
     ///   - defaultPeers: where to look when neither flag nor environment says.
+    ///   - usesStateForLanes: shared-memory sockets lie in the state folder unless another is named.
     package static func resolve(
         _ flags: PeerFlags, environment: Environment, ports defaults: PortDefaults, defaultPeers: [String],
         usesStateForLanes: Bool, defaultLogLevel: LogLevel = .info

@@ -48,6 +48,9 @@ package struct StateDirectory: Hashable, Sendable {
         return found.sorted()
     }
 
+    /// Neighbours of a daemon's last run.
+    package var peerCache: PeerCache { PeerCache(path: "\(path)/peers.cache") }
+    package var serverPeerCache: PeerCache { PeerCache(path: "\(path)/server-peers.cache") }
     package var digestCache: String { "\(path)/digests" }
     /// Where peers of this user on this host find each other's shared-memory lanes.
     package var laneSockets: String { "\(path)/lanes" }

@@ -1,4 +1,4 @@
-import Records
+package import Records
 
 /// Bootstrap, greeting, pings: how a peer finds neighbours and keeps them.
 extension Mesh {
@@ -18,14 +18,25 @@ extension Mesh {
     }
 
     mutating func openEdge(
-        to peer: PeerID, _ curveKey: CurveKey, _ endpoints: Endpoints, _ effects: inout [MeshEffect]
+        to peer: PeerID, _ curveKey: CurveKey, _ endpoints: Endpoints, bound: Int? = nil,
+        _ effects: inout [MeshEffect]
     ) {
-        guard edges.count < configuration.neighbours else { return }
+        guard edges.count < bound ?? configuration.neighbours else { return }
         edges[peer] = Edge()
         effects.append(.connect(peer, curveKey, endpoints))
         greet(peer, &effects)
         // At once: the next tick sets the pace.
         nextGreeting = 0
+    }
+
+    /// Opens an edge to a known peer although there may be neighbours enough: somebody wants to read from it.
+    package mutating func reach(_ peer: PeerID) -> [MeshEffect] {
+        var effects: [MeshEffect] = []
+        guard peer != local, edges[peer] == nil, let record = store.peers[peer]?.record else { return effects }
+        openEdge(
+            to: peer, record.chain.certificate.value.curveKey, record.endpoints,
+            bound: configuration.neighbours + configuration.reachedNeighbours, &effects)
+        return effects
     }
 
     mutating func greet(_ peer: PeerID, _ effects: inout [MeshEffect]) {

@@ -145,6 +145,9 @@ package struct Mesh: Sendable {
 
     package func isNeighbour(_ peer: PeerID) -> Bool { edges[peer]?.state == .up }
 
+    /// Whether there is an edge to the peer, be it up or not.
+    package func hasEdge(to peer: PeerID) -> Bool { edges[peer] != nil }
+
     package var neighbourCount: Int { edges.values.count { $0.state == .up } }
 
     /// Milliseconds since 1970 until which the peer's own record holds.

@@ -22,6 +22,8 @@ package struct MeshConfiguration: Hashable, Sendable {
     package var directPeers = 32
     /// Edges that a peer keeps at most.
     package var neighbours = 64
+    /// Edges beyond these to peers from which somebody wants to read.
+    package var reachedNeighbours = 64
     /// Records of one peer, and peers, held at most.
     package var recordsPerPeer = 1_024
     package var peers = 16_384

@@ -62,7 +62,7 @@ package enum MeshChange: Sendable, Equatable {
     case refused(from: PeerID?, reason: RefusedFrame)
 }
 
-package enum RefusedFrame: String, Sendable {
+package enum RefusedFrame: String, Sendable, CaseIterable {
     case malformed
     case untrusted
     case badSignature = "bad signature"

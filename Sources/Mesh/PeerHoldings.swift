@@ -48,8 +48,9 @@ struct PeerHoldings: Sendable {
 
     /// Takes the renewal of the latest beacon if it is for exactly this set.
     mutating func renewIfSetMatches() -> Bool {
+        // The digest costs a pass over all records, so it is looked at last.
         guard let beacon, beacon.version.incarnation == record.version.incarnation,
-            beacon.recordSet == setDigest, beacon.validity.validUntil > renewedUntil
+            beacon.validity.validUntil > renewedUntil, beacon.recordSet == setDigest
         else { return false }
         renewedUntil = beacon.validity.validUntil
         return true

@@ -24,6 +24,7 @@ final class PeerHostCore: @unchecked Sendable {
     private var tick: (timer: TimerID, deadline: UInt64)?
     private var probationTimer: TimerID?
     private var isClosed = false
+    private let metrics = MeshMetrics()
     private let log = Log(component: "peer")
 
     init(
@@ -64,6 +65,7 @@ final class PeerHostCore: @unchecked Sendable {
 
     func handle(_ event: PeerEvent) {
         guard !isClosed else { return }
+        metrics.count(event)
         for effect in logic.handle(event, now: Self.now()) { perform(effect) }
         scheduleTick()
     }
@@ -86,6 +88,7 @@ final class PeerHostCore: @unchecked Sendable {
     }
 
     private func perform(_ effect: MeshEffect) {
+        metrics.count(effect)
         switch effect {
         case .bootstrap(let address): ask(address)
         case .connect(let peer, let key, let endpoints):
@@ -133,6 +136,7 @@ final class PeerHostCore: @unchecked Sendable {
         let timer = thread.schedule(at: deadline) { [unowned self] in
             tick = nil
             handle(.tick)
+            metrics.show(logic, wall: WallClock.now())
         }
         tick = (timer, deadline)
     }

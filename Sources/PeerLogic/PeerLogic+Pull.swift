@@ -4,7 +4,7 @@ import Records
 import Transfer
 import Trust
 
-/// The peer as a target: search, manifest, destination, reading, seal.
+/// The peer as a target: manifest, destination, reading, seal.
 extension PeerLogic {
     mutating func begin(
         _ id: PullID, _ wanted: WantedModel, _ options: PullOptions, _ now: Moment, _ effects: inout [PeerEffect]
@@ -17,61 +17,6 @@ extension PeerLogic {
             return
         }
         search(id, now, &effects)
-    }
-
-    // MARK: Search
-
-    func searchDeadline(of pull: Pull) -> UInt64 {
-        if let wait = pull.options.wait { return pull.started + wait }
-        guard let joined = firstNeighbourAt else { return pull.started + configuration.joinTimeout }
-        return max(joined, pull.started) + configuration.settle
-    }
-
-    private mutating func search(_ id: PullID, _ now: Moment, _ effects: inout [PeerEffect]) {
-        guard var pull = pulls[id], case .searching = pull.phase else { return }
-        let found = mesh.sources(atWall: now.wall, where: pull.wanted.matches).filter {
-            $0.peerID != local && pull.distrusted[$0.peerID] == nil && mesh.isNeighbour($0.peerID)
-        }
-        if let best = ManifestChoice.order(candidates(of: found)).first,
-            let source = found.filter({ $0.announcement.manifest == best.manifest })
-                .randomElement(using: &generator)
-        {
-            let request = takeRequest()
-            let assembly = ManifestAssembly(manifest: best.manifest)
-            pull.phase = .fetching(
-                from: source.peerID, request: request, assembly,
-                deadline: now.monotonic + configuration.manifestTimeout)
-            pulls[id] = pull
-            send(
-                .manifestRequest(request: request, manifest: best.manifest, offset: 0), to: source.peerID, &effects)
-        } else if now.monotonic >= searchDeadline(of: pull) {
-            fail(id, searchFailure(pull, now), now, &effects)
-        }
-    }
-
-    private func candidates(of sources: [OfferedSource]) -> [ManifestCandidate] {
-        var byManifest: [ManifestID: ManifestCandidate] = [:]
-        for source in sources {
-            guard let manifest = source.announcement.manifest else { continue }
-            var candidate =
-                byManifest[manifest]
-                ?? ManifestCandidate(
-                    manifest: manifest, identity: source.announcement.identity, completeCopies: 0, partialCopies: 0)
-            if source.announcement.isComplete { candidate.completeCopies += 1 } else { candidate.partialCopies += 1 }
-            byManifest[manifest] = candidate
-        }
-        return byManifest.keys.sorted().compactMap { byManifest[$0] }
-    }
-
-    private func searchFailure(_ pull: Pull, _ now: Moment) -> PullFailure {
-        if mesh.neighbourCount == 0 {
-            return .unreachable(seeds: configuration.seeds, reason: lastBootstrapProblem)
-        }
-        if let peer = pull.distrusted.keys.sorted().first, let reason = pull.distrusted[peer] {
-            return .refused("\(peer.short) offers \"\(pull.wanted.model)\", but \(reason)")
-        }
-        let offered = mesh.sources(atWall: now.wall).map(\.announcement.identity.model)
-        return .notFound(model: pull.wanted.model, similar: Array(Set(offered)).sorted().prefix(8).map { $0 })
     }
 
     // MARK: Manifest
@@ -188,6 +133,8 @@ extension PeerLogic {
             switch pull.phase {
             case .searching: search(id, now, &effects)
             case .reading(let manifest, _):
+                reachSome(
+                    of: mesh.sources(atWall: now.wall) { $0.manifest == manifest && $0.state == .live }, now, &effects)
                 step(id, .candidates(sourceCandidates(of: pull, manifest, now)), now, &effects)
             default: break
             }

@@ -59,7 +59,8 @@ package final class RendezvousProcess: Sendable {
         let secrets = ProcessSecrets()
         let now = Moment(monotonic: MonotonicClock.now(), wall: WallClock.now())
         var configuration = PeerConfiguration(
-            presence: OwnPresence(name: peer.name, zone: peer.zone, host: HostIdentity.bootID), seeds: peer.peers,
+            presence: OwnPresence(name: peer.name, zone: peer.zone, host: HostIdentity.bootID),
+            seeds: peer.peers + peer.state.serverPeerCache.load().filter { !peer.peers.contains($0) },
             lanes: [])
         configuration.mesh.neighbours = 512
         let logic = try PeerLogic(
@@ -68,7 +69,7 @@ package final class RendezvousProcess: Sendable {
         let host = try PeerHost(
             configuration: PeerHostConfiguration(
                 bindAddress: peer.bind,
-                advertisedHost: peer.advertise ?? AdvertisedAddress.find(towards: peer.peers),
+                advertisedHost: peer.advertisedHost ?? AdvertisedAddress.find(towards: peer.peers),
                 bootstrapPort: peer.ports.bootstrap, controlPort: peer.ports.control, gossipPort: peer.ports.gossip,
                 ioThreads: 2),
             logic: logic, curveSecretKey: secrets.curveSecretKey, handler: keeper)
@@ -87,7 +88,15 @@ package final class RendezvousProcess: Sendable {
 
     /// With the root key at hand the server makes its own token, in memory; otherwise it uses the one that it is given.
     private static func serverToken(_ peer: PeerSettings) throws -> TokenHolder {
-        guard access(peer.state.rootKey, R_OK) == 0 else { return try TokenFile.load(peer.tokenPath) }
+        guard access(peer.state.rootKey, R_OK) == 0 else {
+            let token = try TokenFile.load(peer.tokenPath)
+            if !token.grant.value.roles.contains(.server) {
+                Log(component: "server").warning(
+                    "the join token has no role server; make one with `modelexpress keys token --roles server,relay,reader`",
+                    [("token.file", peer.tokenPath)])
+            }
+            return token
+        }
         let root = try ClusterKeyFiles.load(from: peer.state)
         let now = WallClock.now()
         let text = TokenFile.make(
@@ -111,18 +120,8 @@ package final class RendezvousProcess: Sendable {
     private static func openStore(
         _ url: RedisURL, cluster: ClusterID, host: PeerHost, keeper: StoreKeeper
     ) throws -> SnapshotStore {
-        let log = Log(component: "store")
         let store = try SnapshotStore(
             url: url, cluster: cluster, floorLife: UInt64(ValidityLimits.term + 2 * ValidityLimits.skew),
-            onStateChange: { state in
-                switch state {
-                case .connected: log.info("Redis is connected", [("redis.url", "\(url)")])
-                case .disconnected(_, let reason):
-                    guard let reason else { return }
-                    log.warning(
-                        "Redis is away: serving from memory", [("redis.url", "\(url)"), ("reason", "\(reason)")])
-                }
-            },
             onReconnected: {
                 Task {
                     guard let changes = try? await host.query({ $0.mesh.everything() }) else { return }
@@ -144,6 +143,13 @@ package final class RendezvousProcess: Sendable {
         } catch {
             log.warning("the store can't be read: serving from memory", [("reason", "\(error)")])
         }
+    }
+
+    /// Keeps the list of neighbours for the next start, until the task is cancelled: a server that comes back to an empty
+    /// Redis finds the mesh again.
+    package func rememberNeighbours() async {
+        let cache = settings.peer.state.serverPeerCache
+        await NeighbourWatch.run(host) { cache.save($0) }
     }
 
     /// Says goodbye, lets the last writes out, and ends Redis if it is ours.

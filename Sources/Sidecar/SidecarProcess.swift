@@ -78,9 +78,10 @@ package final class SidecarProcess: Sendable {
         let digester = ChunkDigester(crc32c: DataPlaneKernels.crc32c, strong: SodiumDigests.blake2b256)
         let shell = try LaneShell(
             server: server, socketDirectory: lanes.hostSocketDirectory, digester: digester)
-        let advertised = peer.advertise ?? AdvertisedAddress.find(towards: peer.peers)
+        let advertised = peer.advertisedHost ?? AdvertisedAddress.find(towards: peer.peers)
         var configuration = PeerConfiguration(
-            presence: OwnPresence(name: peer.name, zone: peer.zone, host: HostIdentity.bootID), seeds: peer.peers,
+            presence: OwnPresence(name: peer.name, zone: peer.zone, host: HostIdentity.bootID),
+            seeds: peer.peers + remembered(settings),
             lanes: peer.lanes)
         configuration.ledger.slots = peer.slots
         configuration.fanIn.stall = settings.stall
@@ -99,6 +100,17 @@ package final class SidecarProcess: Sendable {
         let endpoints = try await host.start()
         return SidecarProcess(
             settings: settings, host: host, shell: shell, endpoints: endpoints, dataPort: server.tcpPort)
+    }
+
+    private static func remembered(_ settings: SidecarSettings) -> [String] {
+        guard settings.remembersPeers else { return [] }
+        return settings.peer.state.peerCache.load().filter { !settings.peer.peers.contains($0) }
+    }
+
+    /// Keeps the list of neighbours for the next start, until the task is cancelled.
+    package func rememberNeighbours() async {
+        let cache = settings.peer.state.peerCache
+        await NeighbourWatch.run(host) { cache.save($0) }
     }
 
     private static func offers(_ peer: PeerSettings, _ server: LaneServer, _ advertised: String) -> [LaneOffer] {

@@ -7,6 +7,8 @@ package struct SidecarSettings: Sendable {
     package var peer: PeerSettings
     /// What it calls itself in answers: `modelexpress-sidecar` or `modelexpress`.
     package var program: String
+    /// Remember neighbours for the next start: for daemons, whose peers are still there when they are back.
+    package var remembersPeers = false
     /// Check only the CRC-32C of chunks (`MX_INTEGRITY=crc`): for a fabric where nobody means harm.
     package var trustsFabric = false
     /// Without progress for this long a pull fails, nanoseconds (`MX_TRANSFER_STALL`).

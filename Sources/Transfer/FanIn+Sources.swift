@@ -224,7 +224,7 @@ extension FanIn {
             switch source.state {
             case .probing, .leasing:
                 note(peer, "it did not answer in time")
-                sources[peer]?.state = .cooling(until: now.monotonic + configuration.coolDown)
+                sources[peer]?.state = .cooling(until: now.monotonic + configuration.silenceCoolDown)
                 decide(now, &effects)
             case .opening:
                 if let grant = source.grant {
@@ -235,11 +235,12 @@ extension FanIn {
             case .idle, .probed, .closing, .shunned: break
             }
         }
-        if now.monotonic >= lastProgress + configuration.stall, !isComplete {
+        if now.monotonic >= lastProgress + patience, !isComplete {
+            let patience = self.patience
             let missing = layout.chunkCount - verified.count
             finish(&effects)
             effects.append(
-                .failed(.stalled(missingChunks: missing, after: configuration.stall, lastProblem: lastProblem)))
+                .failed(.stalled(missingChunks: missing, after: patience, lastProblem: lastProblem)))
         }
     }
 

@@ -45,7 +45,15 @@ package struct FanIn: Sendable {
 
     package var nextDeadline: UInt64? {
         guard !isOver else { return nil }
-        return min(lastProgress + configuration.stall, sources.values.compactMap(\.deadline).min() ?? .max)
+        return min(lastProgress + patience, sources.values.compactMap(\.deadline).min() ?? .max)
+    }
+
+    /// How long to go on without progress, nanoseconds.
+    var patience: UInt64 {
+        let announced = sources.values.filter(\.isAnnounced)
+        let isHopeless =
+            !announced.isEmpty && announced.allSatisfy { if case .shunned = $0.state { true } else { false } }
+        return isHopeless ? min(configuration.hopelessStall, configuration.stall) : configuration.stall
     }
 
     package mutating func handle(_ event: FanInEvent, now: Moment) -> [FanInEffect] {

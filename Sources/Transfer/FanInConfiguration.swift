@@ -15,12 +15,16 @@ package struct FanInConfiguration: Hashable, Sendable {
     package var latenessFactor = 4.0
     /// How long a source is left alone after it failed.
     package var coolDown: UInt64 = 2 * Duration64.second
+    /// The same after a question that was not answered in time: the source may only have been busy.
+    package var silenceCoolDown: UInt64 = 500 * Duration64.millisecond
     /// How soon a source that had nothing for us, or no slot, is asked again.
     package var recheck: UInt64 = 50 * Duration64.millisecond
     /// Wrong chunks from one source before it is not asked again in this pull.
     package var wrongChunks = 2
     /// Without progress for this long the pull fails (`MX_TRANSFER_STALL`).
     package var stall: UInt64 = 30 * Duration64.second
+    /// The same once every source that is announced gave wrong bytes: only a new one could help.
+    package var hopelessStall: UInt64 = 3 * Duration64.second
     /// Missing chunks looked at to find the rarest that a source has.
     package var rarestSample = 64
 

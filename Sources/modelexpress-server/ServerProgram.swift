@@ -70,8 +70,10 @@ struct ServerProgram: AsyncParsableCommand {
                 ("bootstrap", "\(server.endpoints.host):\(server.endpoints.bootstrapPort)"),
                 ("http.port", Int(faces.http.port)), ("state.dir", settings.state.path),
             ])
+        let remembering = Task { await server.rememberNeighbours() }
         let signal = await signals.wait()
         log.info("leaving", [("signal", Int(signal))])
+        remembering.cancel()
         faces.local.stop()
         await faces.http.stop()
         await server.stop()

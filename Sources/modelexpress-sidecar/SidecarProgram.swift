@@ -47,6 +47,7 @@ struct SidecarProgram: AsyncParsableCommand {
             peer: try PeerSettings.resolve(
                 peer.flags, environment: environment, ports: .sidecar, defaultPeers: [PeerSettings.defaultPeer],
                 usesStateForLanes: false), program: "modelexpress-sidecar")
+        settings.remembersPeers = true
         try settings.resolve(integrity: integrity, environment: environment)
         Log.configure(level: settings.peer.logLevel, format: settings.peer.logFormat, program: settings.program)
         let folders = try Self.jobs(serve, "MX_SERVE", environment)
@@ -64,6 +65,7 @@ struct SidecarProgram: AsyncParsableCommand {
                 ("data.port", Int(sidecar.dataPort)), ("state.dir", settings.peer.state.path),
             ])
         await withDiscardingTaskGroup { group in
+            group.addTask { await sidecar.rememberNeighbours() }
             for job in folders {
                 group.addTask { await Self.serve(job, sidecar, log) }
             }

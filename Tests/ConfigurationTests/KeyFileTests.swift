@@ -83,6 +83,32 @@ import Trust
         }
     }
 
+    @Test("A peer cache keeps addresses and forgets what is none; a missing or foreign file is empty")
+    func peerCache() throws {
+        try withState { state in
+            try state.create()
+            #expect(state.peerCache.load().isEmpty)
+            state.peerCache.save(["a:1", "[::1]:2"] + (1...40).map { "peer\($0):8012" })
+            let loaded = state.peerCache.load()
+            #expect(loaded.prefix(2) == ["a:1", "[::1]:2"])
+            #expect(loaded.count == PeerCache.capacity)
+            try SecretFile.write("not an address\n\u{0}\nhost:0\nb:7\n", to: "\(state.path)/peers.cache")
+            #expect(state.peerCache.load() == ["b:7"])
+        }
+    }
+
+    @Test("Two that make a cluster at once don't overwrite each other")
+    func isNew() throws {
+        try withState { state in
+            try state.create()
+            try SecretFile.write("first", to: state.rootKey, isNew: true)
+            #expect(throws: ConfigurationError.exists(path: state.rootKey, advice: "it is never overwritten")) {
+                try SecretFile.write("second", to: state.rootKey, isNew: true)
+            }
+            #expect(try SecretFile.read(state.rootKey, isPrivate: true) == "first")
+        }
+    }
+
     @Test("A missing token says how to make one")
     func missing() throws {
         try withState { state in

@@ -80,6 +80,25 @@ extension EndToEnd {
             }
         }
 
+        @Test("A server that listens on one address only is reached there, without being told what to advertise")
+        func boundToOneAddress() async throws {
+            try await withRedis { cluster, socket, _ in
+                let server = try await cluster.startServer(redis: socket, advertise: "")
+                let (folder, _) = try await serveModel(cluster, server)
+                try await cluster.pull("m", to: "copy", from: [server.bootstrap])
+                try await expectIdentical(folder, cluster.path("copy"))
+            }
+        }
+
+        @Test("Ctrl-C at a terminal ends the server, which then ends its Redis: they are in groups of their own")
+        func processGroups() async throws {
+            try await Cluster.run { cluster in
+                let server = try await cluster.startServer()
+                let redis = try #require(server.embeddedRedis)
+                #expect(getpgid(redis) != getpgid(server.process.number))
+            }
+        }
+
         @Test("Two servers don't share the folder of one embedded Redis")
         func folderInUse() async throws {
             try await Cluster.run { cluster in

@@ -22,6 +22,28 @@ extension EndToEnd {
             }
         }
 
+        @Test("A pull that is told to end leaves nothing under the final name, and the next one resumes")
+        func targetEnded() async throws {
+            try await Cluster.run { cluster in
+                let folder = try cluster.makeFolder("model")
+                try await Models.plain(64, in: folder)
+                let source = try await cluster.serve(folder, as: "m", ["--rate-limit", "25MB"])
+                let pull = try await cluster.startPull("m", to: "copy", from: [source.bootstrap], lane: .tcp)
+                try await cluster.served(source.name, moreThan: 21_000_000)
+                let rival = try await cluster.startPull(
+                    "m", to: "copy", from: [source.bootstrap], name: "rival", lane: .tcp)
+                #expect(try await rival.failed(with: 4).contains("another pull"))
+                pull.send(SIGTERM)
+                #expect(try await pull.failed(with: 1, within: .seconds(10)).contains("cancelled"))
+                #expect(!Files.exists(cluster.path("copy")))
+
+                let again = try await cluster.startPull("m", to: "copy", from: [source.bootstrap], lane: .tcp)
+                try await again.event("resumed")
+                _ = try await again.completedPull()
+                try await expectIdentical(folder, cluster.path("copy"))
+            }
+        }
+
         @Test("A killed serve doesn't stop the next one, which removes its sockets")
         func serveKilled() async throws {
             try await Cluster.run { cluster in

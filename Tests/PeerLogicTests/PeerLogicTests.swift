@@ -67,7 +67,8 @@ struct MembershipTests {
         #expect(mesh.view(of: 0).count == 1)
         mesh.crash(3)
         let life = UInt64(MeshConfiguration().term + ValidityLimits.skew) * millisecond
-        #expect(mesh.run(for: life + millisecond) { mesh in (0..<8).allSatisfy { $0 == 3 || mesh.view(of: $0).isEmpty } })
+        #expect(
+            mesh.run(for: life + millisecond) { mesh in (0..<8).allSatisfy { $0 == 3 || mesh.view(of: $0).isEmpty } })
         #expect(mesh.run(for: 2 * second) { $0.agrees })
         for node in 0..<8 { mesh.nodes[node].changes.removeAll() }
         for _ in 0..<60 {
@@ -88,9 +89,10 @@ struct MembershipTests {
         mesh.serve(try VirtualContent.manifest(model: "org/a", chunks: 4), at: 2)
         mesh.run(for: 90 * second)
         mesh.handle(.depart, at: 2)
-        #expect(mesh.run(for: 21 * millisecond) { mesh in
-            mesh.nodes.allSatisfy { $0.index == 2 || !$0.logic.mesh.knownPeers.contains(mesh.nodes[2].id) }
-        })
+        #expect(
+            mesh.run(for: 21 * millisecond) { mesh in
+                mesh.nodes.allSatisfy { $0.index == 2 || !$0.logic.mesh.knownPeers.contains(mesh.nodes[2].id) }
+            })
         // It lingers for a while before its process ends; what it says, or others kept, doesn't bring it back.
         for _ in 0..<10 {
             mesh.run(for: second)

@@ -193,6 +193,18 @@ struct PullTests {
         #expect(mesh.nodes[2].failure(of: other) == .destination("read-only") && mesh.view(of: 0).count == 1)
     }
 
+    @Test("A target that departs in mid-pull finishes it and doesn't spin")
+    func departingTarget() throws {
+        var mesh = try mesh(2, chunks: 400)
+        let pull = mesh.pull("org/a", at: 1)
+        #expect(mesh.run(for: second) { $0.nodes[1].logic.traffic.received > 100 * 4096 })
+        mesh.handle(.depart, at: 1)
+        let before = mesh.ticks
+        mesh.run(for: 3 * second)
+        #expect(mesh.ticks - before < 4_000)
+        #expect(mesh.nodes[1].outcome(of: pull) != nil || mesh.nodes[1].logic.traffic.received > 100 * 4096)
+    }
+
     @Test("A pull resumes with the chunks that its destination has")
     func resume() throws {
         var mesh = try mesh(2)
@@ -211,6 +223,21 @@ struct PullTests {
         var mesh = try mesh(2, chunks: 0)
         let pull = mesh.pull("org/a", at: 1)
         #expect(mesh.run(for: 3 * second) { $0.nodes[1].isComplete(pull) })
+    }
+
+    @Test("In a mesh where few are neighbours a source far away is reached all the same")
+    func farSource() throws {
+        var settings = VirtualMesh.Settings()
+        settings.mesh.directPeers = 3
+        settings.mesh.neighbours = 3
+        var mesh = try mesh(12, sources: 0, settings: settings)
+        mesh.serve(try VirtualContent.manifest(model: "org/a", chunks: 8), at: 11)
+        #expect(mesh.run(for: 10 * second) { mesh in mesh.nodes.allSatisfy { mesh.view(of: $0.index).count == 1 } })
+        #expect(mesh.nodes.contains { $0.index != 11 && !$0.logic.mesh.hasEdge(to: mesh.nodes[11].id) })
+        for node in 0..<11 {
+            let pull = mesh.pull("org/a", at: node)
+            #expect(mesh.run(for: 5 * second) { $0.nodes[node].isComplete(pull) }, "node \(node), \(mesh.note)")
+        }
     }
 
     @Test("A reader that crashes gives its slot up when its lease is over")

@@ -16,9 +16,8 @@ extension VirtualMesh {
         case .end(let lease):
             nodes[node].leases[lease] = nil
             breakLane(lease)
-        case .prepare(let pull, _, let manifest):
-            let count = nodes[node].logic.offerViews.first { $0.manifest == manifest }?.chunks ?? 0
-            let have = nodes[node].resumes[manifest] ?? ChunkSet(chunkCount: count)
+        case .prepare(let pull, let content, let manifest):
+            let have = nodes[node].resumes[manifest] ?? ChunkSet(chunkCount: content.layout.chunkCount)
             nodes[node].content[manifest] = have
             schedule(.event(.destinationReady(pull, have: have)), at: node, after: Duration64.millisecond)
         case .openLane(let pull, let peer, let grant, _): openLane(pull, peer, grant, reader: node)

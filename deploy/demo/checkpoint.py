@@ -1,4 +1,4 @@
-"""A checkpoint like those that people serve: a small language model in several safetensors files, with random weights."""
+"""A checkpoint like those that people serve: a language model in several safetensors files, with random weights."""
 
 import json
 import os
@@ -7,8 +7,8 @@ import struct
 _BYTES_PER_WEIGHT = 2  # BF16
 _SHARDS = 4
 _VOCABULARY = 32000
-# Weights are taken out of one block of random bytes, each piece from another place in it and with a number of its own in
-# front, so that no two chunks are the same.
+# Weights are taken out of one block of random bytes, each piece from another place in it and with a number of its own
+# in front, so that no two chunks are the same.
 _BLOCK = 64 << 20
 _PIECE = 4 << 20
 _STRIDE = 2_654_435

@@ -18,15 +18,15 @@ _READER_S = 5.0
 
 
 class Child:
-    """A process in a session of its own, whose output goes to a log; lines of JSON are kept with their time of arrival."""
+    """A process in a session of its own. Its output goes to a log; lines of JSON are kept with their time."""
 
     def __init__(self, label, arguments, environment, log):
         self.label = label
         self.log = log
         self.events = []
         self._file = open(log, "ab", buffering=0)
-        # Ctrl-C in the terminal must reach the demo alone, which ends its children in order; but when the demo itself is
-        # killed with SIGKILL, they are told to end all the same.
+        # Ctrl-C in the terminal must reach the demo alone, which ends its children in order; but when the demo itself
+        # is killed with SIGKILL, they are told to end all the same.
         guard = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
         self._process = subprocess.Popen(
             guard + arguments, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -115,8 +115,8 @@ class Children:
         self.end(list(self._alive))
 
 
-def wait_until(condition, limit_s, what, watched=(), log=None):
-    """Returns the first true value of `condition()`; raises `DemoError` after the limit or when a watched child ends."""
+def wait_until(condition, limit_s, what, watched):
+    """Returns the first true value of `condition()`; `DemoError` after the limit or when a watched child ends."""
     limit = time.monotonic() + limit_s
     while True:
         value = condition()
@@ -125,7 +125,7 @@ def wait_until(condition, limit_s, what, watched=(), log=None):
         for child in watched:
             child.require_alive()
         if time.monotonic() > limit:
-            raise DemoError(f"{what} did not come within {limit_s:.0f} s", log or (watched[0].log if watched else None))
+            raise DemoError(f"{what} did not come within {limit_s:.0f} s", watched[0].log)
         time.sleep(_POLL_S)
 
 

@@ -86,6 +86,7 @@ class Demo:
         self._screen.step("model", f"{self.model}, {report.megabytes(self.model_bytes)} in {files} files: {folder}")
         self._screen.progress("source", "source-1 makes its manifest")
         sources = self._cluster.start_sources(["source-1"], folder, self.model, self.model_bytes)
+        self._digests.finish_source()
         for plan in (
             Round("shm", "one source, three targets, shared memory", "shm"),
             Round("tcp", "one source, three targets, TCP", "tcp"),
@@ -111,9 +112,9 @@ class Demo:
         self._screen.say()
         for plan in played:
             for target in plan.targets:
-                if target.differing:
-                    raise DemoError(
-                        f"round {plan.name}: {target.name}'s copy differs from the source in {', '.join(target.differing)}")
+                if not target.is_equal:
+                    files = ", ".join(target.differing)
+                    raise DemoError(f"round {plan.name}: {target.name}'s copy differs from the source in {files}")
         copies = sum(len(plan.targets) for plan in played)
         self._screen.say(
             f"All {copies} copies have the same SHA-256, file by file, as their source. Took {self.seconds:.0f} s.")

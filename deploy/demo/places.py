@@ -30,10 +30,8 @@ class Places:
         """The folder for checkpoint and copies; raises `DemoError` where they don't fit."""
         needed = model_bytes * (_COPIES + is_generated) + _SLACK
         parent = chosen or _roomy_parent(model_bytes)
-        if chosen and not os.path.isdir(chosen):
-            with self._interrupts.held():
-                os.makedirs(chosen)
-                self._made_parents.append(chosen)
+        if chosen:
+            self._make_parents(os.path.abspath(chosen))
         free = _free(parent)
         if free < needed:
             raise DemoError(
@@ -51,12 +49,24 @@ class Places:
             return self._made
         for folder in self._made:
             shutil.rmtree(folder, ignore_errors=True)
-        for folder in self._made_parents:
+        for folder in reversed(self._made_parents):
             try:
                 os.rmdir(folder)
             except OSError:
                 pass
         return []
+
+    def _make_parents(self, folder):
+        """Makes a folder with its parents, and notes which of them are ours to remove."""
+        if os.path.isdir(folder):
+            return
+        self._make_parents(os.path.dirname(folder))
+        with self._interrupts.held():
+            try:
+                os.mkdir(folder)
+            except OSError as error:
+                raise DemoError(f"--work can't be made: {error}") from None
+            self._made_parents.append(folder)
 
     def _make(self, parent):
         with self._interrupts.held():

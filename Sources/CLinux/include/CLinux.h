@@ -55,8 +55,8 @@ pid_t mx_gettid(void);
 int mx_set_thread_name(const char *name);
 /// Starts a program in a child that gets SIGTERM when the calling THREAD ends, so call it from one that lasts.
 /// `path` is looked up in PATH when it has no slash. The child reads /dev/null, writes to the descriptors given (-1 keeps
-/// the parent's), has an empty signal mask, default signal actions, and no other descriptor. It stays in our process
-/// group. Returns the pid, which the caller must reap; or -1 with *error set, also when exec itself failed.
+/// the parent's), has an empty signal mask, default signal actions, and no other descriptor. It has a process
+/// group of its own, so that Ctrl-C at a terminal reaches us alone. Returns the pid, which the caller must reap; or -1 with *error set, also when exec itself failed.
 /// (Between fork and exec only async-signal-safe code may run, which Swift's runtime is not.)
 pid_t mx_spawn_child(const char *path, char *const argv[], int stdout_fd, int stderr_fd, int *error);
 

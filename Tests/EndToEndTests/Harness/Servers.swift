@@ -18,12 +18,16 @@ struct RunningServer: Sendable {
 extension Cluster {
     /// Starts a server with a Redis of its own, or with the one at a socket.
     ///
-    /// - Parameter bootstrapPort: 0 lets the system choose.
-    func startServer(redis socket: String? = nil, bootstrapPort: UInt16 = 0) async throws -> RunningServer {
+    /// - Parameters:
+    ///   - bootstrapPort: 0 lets the system choose.
+    ///   - advertise: empty leaves it to the server.
+    func startServer(
+        redis socket: String? = nil, bootstrapPort: UInt16 = 0, advertise: String = "127.0.0.1"
+    ) async throws -> RunningServer {
         let name = "server"
         let options = socket == nil ? ["--embedded-redis"] : []
         let environment = [
-            "REDIS_URL": socket.map { "unix://\($0)" } ?? "", "MX_ADVERTISE_ADDRESS": "127.0.0.1",
+            "REDIS_URL": socket.map { "unix://\($0)" } ?? "", "MX_ADVERTISE_ADDRESS": advertise,
             "MX_BOOTSTRAP_PORT": "\(bootstrapPort)",
         ]
         let process = try await start("modelexpress-server", options, as: name, environment: environment)

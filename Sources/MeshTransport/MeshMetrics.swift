@@ -1,0 +1,77 @@
+import Mesh
+import PeerLogic
+import Records
+import Telemetry
+
+/// What a peer's mesh counts. Handles are made once; the thread of the peer uses them.
+struct MeshMetrics {
+    private let neighbours = Metrics.shared.gauge(
+        "modelexpress_mesh_neighbours", help: "Peers to which a channel works.")
+    private let peers = Metrics.shared.gauge("modelexpress_mesh_peers", help: "Peers that are known and live.")
+    private let records = Metrics.shared.gauge("modelexpress_mesh_records", help: "Live records that are held.")
+    private let slotsInUse = Metrics.shared.gauge("modelexpress_slots_in_use", help: "Leases that readers hold here.")
+    private let certificateEnds = Metrics.shared.gauge(
+        "modelexpress_certificate_expiry_seconds", help: "Seconds until this peer's certificate ends.")
+    private let gossipFrames = Metrics.shared.counter(
+        "modelexpress_mesh_gossip_frames_total", help: "Frames heard from neighbours' gossip.")
+    private let gossipBytes = Metrics.shared.counter(
+        "modelexpress_mesh_gossip_bytes_total", help: "Bytes of frames heard from neighbours' gossip.")
+    private let controlMessages = Metrics.shared.counter(
+        "modelexpress_mesh_control_messages_total", help: "Messages received on control channels.")
+    private let published = Metrics.shared.counter(
+        "modelexpress_mesh_published_frames_total", help: "Frames published, own and forwarded.")
+    private let applied = Metrics.shared.counter(
+        "modelexpress_mesh_records_applied_total", help: "Records that were new or newer.")
+    private let gone = Metrics.shared.counter(
+        "modelexpress_mesh_peers_gone_total", help: "Peers that left or whose validity ended.")
+    private let bootstrapAttempts = Metrics.shared.counter(
+        "modelexpress_mesh_bootstrap_attempts_total", help: "Questions to bootstrap ports.")
+    private let edgesUp = Self.edge("up")
+    private let edgesDown = Self.edge("down")
+    private let refused: [RefusedFrame: Counter] = {
+        var counters: [RefusedFrame: Counter] = [:]
+        for reason in RefusedFrame.allCases {
+            counters[reason] = Metrics.shared.counter(
+                "modelexpress_mesh_frames_refused_total", help: "Frames refused, by reason.",
+                labels: [("reason", reason.rawValue.split(separator: " ").joined(separator: "_"))])
+        }
+        return counters
+    }()
+
+    func count(_ event: PeerEvent) {
+        switch event {
+        case .gossip(_, _, let frame):
+            gossipFrames.increment()
+            gossipBytes.add(UInt64(frame.count))
+        case .message: controlMessages.increment()
+        default: break
+        }
+    }
+
+    func count(_ effect: MeshEffect) {
+        switch effect {
+        case .publish: published.increment()
+        case .bootstrap: bootstrapAttempts.increment()
+        case .changed(.record): applied.increment()
+        case .changed(.gone): gone.increment()
+        case .changed(.neighbour(_, let isUp)): (isUp ? edgesUp : edgesDown).increment()
+        case .changed(.refused(_, let reason)): refused[reason]?.increment()
+        default: break
+        }
+    }
+
+    /// Sets the gauges; `wall` is milliseconds since 1970.
+    func show(_ logic: PeerLogic, wall: Int64) {
+        neighbours.set(logic.mesh.neighbourCount)
+        peers.set(logic.mesh.knownPeers.count)
+        records.set(logic.mesh.recordCount)
+        slotsInUse.set(logic.slotsInUse)
+        certificateEnds.set(Double(logic.certificate.notAfter - wall) / 1000)
+    }
+
+    private static func edge(_ change: String) -> Counter {
+        Metrics.shared.counter(
+            "modelexpress_mesh_edge_changes_total", help: "Neighbours that came up or fell silent.",
+            labels: [("change", change)])
+    }
+}
