@@ -235,12 +235,12 @@ extension FanIn {
             case .idle, .probed, .closing, .shunned: break
             }
         }
-        if now.monotonic >= lastProgress + patience, !isComplete {
-            let patience = self.patience
+        if now.monotonic >= stallDeadline, !isComplete {
+            let hasStalled = now.monotonic >= lastProgress + configuration.stall
+            let waited = hasStalled ? configuration.stall : configuration.hopelessStall
             let missing = layout.chunkCount - verified.count
             finish(&effects)
-            effects.append(
-                .failed(.stalled(missingChunks: missing, after: patience, lastProblem: lastProblem)))
+            effects.append(.failed(.stalled(missingChunks: missing, after: waited, lastProblem: lastProblem)))
         }
     }
 

@@ -17,6 +17,8 @@ package struct FanIn: Sendable {
     var generator: SeededGenerator
     var nextRequest: UInt64
     var lastProgress: UInt64
+    /// Since when every announced source is shunned; nil while one is not.
+    var hopelessSince: UInt64?
     var lastProblem = ""
     var isOver = false
 
@@ -45,15 +47,18 @@ package struct FanIn: Sendable {
 
     package var nextDeadline: UInt64? {
         guard !isOver else { return nil }
-        return min(lastProgress + patience, sources.values.compactMap(\.deadline).min() ?? .max)
+        return min(stallDeadline, sources.values.compactMap(\.deadline).min() ?? .max)
     }
 
-    /// How long to go on without progress, nanoseconds.
-    var patience: UInt64 {
+    /// When the pull has waited long enough for progress, or for a source that is not shunned.
+    var stallDeadline: UInt64 {
+        min(lastProgress + configuration.stall, hopelessSince.map { $0 + configuration.hopelessStall } ?? .max)
+    }
+
+    /// Whether every source that is announced gave wrong bytes.
+    private var isHopeless: Bool {
         let announced = sources.values.filter(\.isAnnounced)
-        let isHopeless =
-            !announced.isEmpty && announced.allSatisfy { if case .shunned = $0.state { true } else { false } }
-        return isHopeless ? min(configuration.hopelessStall, configuration.stall) : configuration.stall
+        return !announced.isEmpty && announced.allSatisfy { if case .shunned = $0.state { true } else { false } }
     }
 
     package mutating func handle(_ event: FanInEvent, now: Moment) -> [FanInEffect] {
@@ -97,6 +102,7 @@ package struct FanIn: Sendable {
             effects.append(.complete)
             return
         }
+        hopelessSince = isHopeless ? hopelessSince ?? now.monotonic : nil
         leaveStarved(&effects)
         engage(now, &effects)
         assign(now, &effects)

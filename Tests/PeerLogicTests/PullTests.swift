@@ -149,6 +149,9 @@ struct PullTests {
         let pulls = [mesh.pull("org/a", at: 1), mesh.pull("org/b", at: 1, number: 2)]
         #expect(mesh.run(for: 3 * second) { mesh in pulls.allSatisfy { mesh.nodes[1].isComplete($0) } })
         #expect(mesh.nodes[1].report(of: pulls[0])?.chunks == 40 && mesh.nodes[1].report(of: pulls[1])?.chunks == 50)
+        for pull in pulls {
+            #expect(mesh.nodes[1].report(of: pull)?.sources.allSatisfy { $0.failures == 0 && $0.note.isEmpty } == true)
+        }
         mesh.run(for: second)
         #expect(mesh.nodes[0].leases.isEmpty)
     }

@@ -120,7 +120,7 @@ struct VirtualMesh {
         for _ in 0..<count { try start(seeds: nodes.isEmpty ? [] : [nodes[0].address]) }
     }
 
-    /// From now on nothing leaves or reaches it. With `isNoticed` the system closes its connections, without it they hang.
+    /// From now on nothing leaves or reaches it. With `isNoticed` its connections are closed, without it they hang.
     mutating func crash(_ node: Int, isNoticed: Bool = true) {
         nodes[node].isAlive = false
         guard isNoticed else { return }

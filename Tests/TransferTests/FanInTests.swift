@@ -120,10 +120,10 @@ struct FanInTests {
 
     @Test("Places taken by sources that have nothing more don't keep a complete one out")
     func starvedSources() throws {
-        let partial = (0..<4).map { _ in ScriptedSource(have: [0]) }
+        let partial = (0..<4).map { ScriptedSource(have: [$0]) }
         var world = try FanInWorld(chunks: 10, sources: partial + [ScriptedSource(isBusyUntil: second)])
         world.run()
-        #expect(world.isComplete && world.now < 3 * second)
+        #expect(world.readsOf.count == 5 && world.isComplete && world.now < 3 * second)
     }
 
     @Test("Without any source the pull stalls and says what is missing")
@@ -136,6 +136,23 @@ struct FanInTests {
         }
         #expect(missing == 7 && after == FanInConfiguration().stall)
         #expect(world.now == FanInConfiguration().stall)
+    }
+
+    @Test("When every source gave wrong bytes the pull ends after three seconds, unless another one comes")
+    func hopeless() throws {
+        let liars = (0..<2).map { _ in ScriptedSource(failure: .wrongBytes("differs")) }
+        var world = try FanInWorld(chunks: 30, sources: liars + [ScriptedSource()])
+        world.run(announcing: [0, 1])
+        guard case .failed(.stalled(30, FanInConfiguration().hopelessStall, let problem))? = world.outcome else {
+            Issue.record("\(String(describing: world.outcome))")
+            return
+        }
+        #expect(problem.hasSuffix("differs") && world.now < 5 * second)
+        world = try FanInWorld(chunks: 30, sources: liars + [ScriptedSource()])
+        world.announce([0, 1])
+        while world.now < 2 * second, world.step(limit: 2 * second) {}
+        world.run(announcing: [0, 1, 2])
+        #expect(world.isComplete)
     }
 
     @Test("A target that can't keep bytes ends the pull at once")

@@ -2,8 +2,8 @@ import Digest
 import Records
 import Trust
 
-/// Signatures that prove nothing outside a test: BLAKE2b of (secret, message), twice. The verifier finds the secret because
-/// the public key is its hash and it knows all of them.
+/// Signatures that prove nothing outside a test: BLAKE2b of (secret, message), twice. The verifier finds the secret
+/// because the public key is its hash and it knows all of them.
 struct ToySigner: MessageSigner {
     let secret: [UInt8]
     let publicKey: Digest256
