@@ -53,6 +53,7 @@ class Demo:
         programs = self._programs(run)
         source = model or self._generate(work)
         self.model_bytes = _size(source)
+        self._places.touch_memory(work, self.model_bytes)
         self._digests = Digests(source)
         self._cluster = Cluster(programs, run, self._interrupts)
         self._cluster.make_keys()
