@@ -89,6 +89,7 @@ extension Mesh {
         if case .refused = take(bytes, from: peer, mayHaveEnded: true, now, &authority, &effects) { return }
         guard let record = store.peers[peer]?.record, let edge = edges[peer] else { return }
         store.keep(peer, untilWall: now.wall + configuration.greetingGrace)
+        lost.remove(peer)
         let wasUp = edge.state == .up
         edges[peer]?.state = .up
         edges[peer]?.missed = 0
@@ -139,7 +140,9 @@ extension Mesh {
     mutating func tick(_ now: Moment, _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]) {
         if now.monotonic >= nextExpiry {
             nextExpiry = now.monotonic + Duration64.second
-            for peer in store.expire(atWall: now.wall, besides: local) {
+            for (peer, record) in store.expire(atWall: now.wall, besides: local) {
+                lost.insert(record, now: now)
+                nextLostGreeting = min(nextLostGreeting, now.monotonic + configuration.lostGreetingPeriod)
                 closeEdge(peer, &effects)
                 effects.append(.changed(.gone(peer)))
             }
@@ -154,6 +157,7 @@ extension Mesh {
             nextPing = now.monotonic + configuration.pingPeriod
             pingNeighbours(&effects)
         }
+        if now.monotonic >= nextLostGreeting { greetOneOfTheLost(now, &effects) }
         if now.monotonic >= nextGreeting { greetNewNeighbours(now, &effects) }
         if now.monotonic >= nextAntiEntropy {
             nextAntiEntropy = now.monotonic + configuration.antiEntropyPeriod
@@ -166,6 +170,14 @@ extension Mesh {
                 now.monotonic + (isAlone ? configuration.bootstrapRetry : configuration.bootstrapRefresh)
             effects.append(.bootstrap(address: seeds[index].address))
         }
+    }
+
+    private mutating func greetOneOfTheLost(_ now: Moment, _ effects: inout [MeshEffect]) {
+        let isStillLost: (PeerID) -> Bool = { [store, edges] in store.peers[$0] == nil && edges[$0] == nil }
+        if let (peer, entry) = lost.draw(now: now, using: &generator, where: isStillLost) {
+            openEdge(to: peer, entry.curveKey, entry.endpoints, &effects)
+        }
+        nextLostGreeting = lost.isEmpty ? .max : now.monotonic + configuration.lostGreetingPeriod
     }
 
     private mutating func greetNewNeighbours(_ now: Moment, _ effects: inout [MeshEffect]) {

@@ -22,6 +22,9 @@ package struct Mesh: Sendable {
     var nextPing: UInt64 = 0
     /// When new neighbours are greeted again; `max` while there are none.
     var nextGreeting: UInt64 = .max
+    var lost: LostPeers
+    /// When one of the lost is greeted; `max` while there are none.
+    var nextLostGreeting: UInt64 = .max
     var nextExpiry: UInt64 = 0
 
     /// `seeds` are `host:port` of bootstrap ports. `generator` decides every random choice of this peer.
@@ -35,12 +38,13 @@ package struct Mesh: Sendable {
         store = RecordStore(configuration: configuration)
         own = OwnRecords(presence: presence, incarnation: incarnation)
         seen = SeenFrames(capacity: configuration.seenFrames)
+        lost = LostPeers(capacity: configuration.lostPeers, life: configuration.lostPeerLife)
         self.seeds = seeds.map { ($0, 0) }
     }
 
     /// When `tick` is wanted, on the monotonic clock, nanoseconds.
     package var nextDeadline: UInt64 {
-        var deadline = min(nextBeacon, nextAntiEntropy, nextPing, nextGreeting, nextExpiry)
+        var deadline = min(nextBeacon, nextAntiEntropy, nextPing, nextGreeting, nextLostGreeting, nextExpiry)
         for seed in seeds { deadline = min(deadline, seed.nextAttempt) }
         return deadline
     }

@@ -18,6 +18,10 @@ package struct MeshConfiguration: Hashable, Sendable {
     /// How often a peer in `MX_PEERS` is asked again while no neighbour is known, and afterwards.
     package var bootstrapRetry: UInt64 = Duration64.second
     package var bootstrapRefresh: UInt64 = 10 * Duration64.second
+    /// How often one of the peers that ended without a goodbye is greeted, how long each is remembered, and how many are.
+    package var lostGreetingPeriod: UInt64 = 2 * Duration64.second
+    package var lostPeerLife: UInt64 = 600 * Duration64.second
+    package var lostPeers = 64
     /// Up to this many peers everybody is a neighbour of everybody, and nobody forwards.
     package var directPeers = 32
     /// Edges that a peer keeps at most.

@@ -108,15 +108,15 @@ struct RecordStore: Sendable {
     /// After a record was pulled the set may be the one that the latest beacon renews.
     mutating func renewIfSetMatches(_ peer: PeerID) -> Bool { peers[peer]?.renewIfSetMatches() ?? false }
 
-    /// Removes what has ended by `wall`: announcements one by one, a peer with all that it said. Returns the peers.
-    /// `local` never ends here: after a pause its next beacon renews what it said.
-    mutating func expire(atWall wall: Int64, besides local: PeerID) -> [PeerID] {
-        var gone: [PeerID] = []
+    /// Removes what has ended by `wall`: announcements one by one, a peer with all that it said. Returns the peers, with
+    /// what was known of them. `local` never ends here: after a pause its next beacon renews what it said.
+    mutating func expire(atWall wall: Int64, besides local: PeerID) -> [(peer: PeerID, record: PeerRecord)] {
+        var gone: [(PeerID, PeerRecord)] = []
         for peer in sortedPeers where peer != local {
             guard let holdings = peers[peer] else { continue }
             if max(holdings.validUntil, holdings.graceUntil) <= wall {
                 remove(peer, isFinal: false)
-                gone.append(peer)
+                gone.append((peer, holdings.record))
                 continue
             }
             for record in holdings.held.values

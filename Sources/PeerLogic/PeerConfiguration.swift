@@ -20,6 +20,8 @@ package struct PeerConfiguration: Sendable {
     package var havePeriod: UInt64 = 5 * Duration64.millisecond
     /// How long a page of a manifest may take.
     package var manifestTimeout: UInt64 = 2 * Duration64.second
+    /// How often a peer may fail to send its manifest in time before a pull asks it no more.
+    package var manifestSilences = 3
     /// How long a peer that no neighbour let in tries before it says so.
     package var joinTimeout: UInt64 = 5 * Duration64.second
     /// How long a joined peer looks for a model before it says that nobody has it.

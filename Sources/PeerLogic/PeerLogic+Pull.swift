@@ -97,6 +97,18 @@ extension PeerLogic {
         effects.append(.prepare(id, manifest, assembly.manifest))
     }
 
+    /// A page did not come: the search begins again, with this peer too until it was silent too often.
+    private mutating func heardNothing(
+        _ id: PullID, from peer: PeerID, _ now: Moment, _ effects: inout [PeerEffect]
+    ) {
+        pulls[id]?.silences[peer, default: 0] += 1
+        if pulls[id]?.silences[peer] ?? 0 >= configuration.manifestSilences {
+            return distrust(id, peer, "it did not send its manifest in time", now, &effects)
+        }
+        pulls[id]?.phase = .searching
+        search(id, now, &effects)
+    }
+
     private mutating func distrust(
         _ id: PullID, _ peer: PeerID, _ reason: String, _ now: Moment, _ effects: inout [PeerEffect]
     ) {
@@ -223,7 +235,7 @@ extension PeerLogic {
         switch pull.phase {
         case .searching: search(id, now, &effects)
         case .fetching(let peer, _, _, let deadline):
-            if now.monotonic >= deadline { distrust(id, peer, "it did not send its manifest in time", now, &effects) }
+            if now.monotonic >= deadline { heardNothing(id, from: peer, now, &effects) }
         case .reading(_, let fanIn):
             if let deadline = fanIn.nextDeadline, now.monotonic >= deadline { step(id, .tick, now, &effects) }
         case .preparing, .sealing: break

@@ -100,10 +100,11 @@ extension PeerLogic {
             guard let offer = permitted(manifest, request, peer, &effects) else { return }
             grant(offer, request, lanes, to: peer, now, &effects)
         case .leaseRenewal(let lease):
-            let duration = UInt32(configuration.ledger.leaseDuration / Duration64.millisecond)
+            let isRenewed = !isDeparting && ledger.renew(lease, by: peer, limit: life(of: peer, now), now: now)
             let answer: ControlMessage =
-                !isDeparting && ledger.renew(lease, by: peer, now: now)
-                ? .leaseRenewed(lease: lease, duration: duration) : .leaseEnded(lease: lease, code: .unknownLease)
+                isRenewed
+                ? .leaseRenewed(lease: lease, duration: remaining(of: lease, now))
+                : .leaseEnded(lease: lease, code: .unknownLease)
             send(answer, to: peer, &effects)
         case .leaseRelease(let lease, let bytesRead):
             guard let held = ledger.lease(lease), ledger.release(lease, by: peer) else { return }
@@ -165,7 +166,9 @@ extension PeerLogic {
             return
         }
         let id = LeaseID(secrets.unpredictable())
-        guard let (lease, replaced) = ledger.request(by: peer, manifest: offer.id, id: id, now: now) else {
+        let life = life(of: peer, now)
+        guard let (lease, replaced) = ledger.request(by: peer, manifest: offer.id, id: id, limit: life, now: now)
+        else {
             refuse(request, .busy, peer, &effects)
             return
         }
@@ -175,12 +178,24 @@ extension PeerLogic {
             .admit(id, sessionKey: sessionKey, manifest: offer.id, window: configuration.ledger.window))
         let grant = LeaseGrant(
             lease: id, manifest: offer.id, generation: lease.generation,
-            duration: UInt32(configuration.ledger.leaseDuration / Duration64.millisecond),
+            duration: remaining(of: id, now),
             window: configuration.ledger.window, sessionKey: sessionKey, lanes: offered, haveMap: offer.haveMap)
         send(.leaseGrant(request: request, grant: grant), to: peer, &effects)
         log(
             .info, "lease granted",
             [("peer.id", peer.short), ("lease.id", id.short), ("model", offer.manifest.identity.model)], &effects)
+    }
+
+    /// Nanoseconds that a reader's certificate still holds.
+    private func life(of peer: PeerID, _ now: Moment) -> UInt64 {
+        let notAfter = mesh.peerRecord(of: peer)?.chain.certificate.value.notAfter ?? now.wall
+        return UInt64(max(notAfter - now.wall, 0)) * Duration64.millisecond
+    }
+
+    /// Milliseconds until a lease ends.
+    private func remaining(of lease: LeaseID, _ now: Moment) -> UInt32 {
+        let end = ledger.lease(lease)?.end ?? now.monotonic
+        return UInt32(clamping: (end - min(end, now.monotonic)) / Duration64.millisecond)
     }
 
     /// Tells lease holders what was verified since, at most a period late.

@@ -27,6 +27,8 @@ struct Pull: Sendable {
     var layout: Layout?
     /// Peers whose manifest could not be had or believed, and why.
     var distrusted: [PeerID: String] = [:]
+    /// How often a peer did not send its manifest in time; it may only have been busy.
+    var silences: [PeerID: Int] = [:]
     var report = PullReport()
     /// What sources of shared memory were told that we read.
     var toldBytes: [PeerID: UInt64] = [:]

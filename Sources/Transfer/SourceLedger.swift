@@ -67,8 +67,10 @@ package struct SourceLedger: Sendable {
     package mutating func releaseReservation(of reader: PeerID) { reservations[reader] = nil }
 
     /// Grants a slot, or nil when all are taken. A reader has one lease for each manifest; an older one is replaced.
+    ///
+    /// - Parameter limit: nanoseconds that the reader's certificate still holds; a lease never goes past it.
     package mutating func request(
-        by reader: PeerID, manifest: ManifestID, id: LeaseID, now: Moment
+        by reader: PeerID, manifest: ManifestID, id: LeaseID, limit: UInt64 = .max, now: Moment
     ) -> (lease: Lease, replaced: LeaseID?)? {
         dropReservations(now)
         let older = leases.values.first { $0.reader == reader && $0.manifest == manifest }
@@ -78,15 +80,15 @@ package struct SourceLedger: Sendable {
         generation += 1
         let lease = Lease(
             id: id, reader: reader, manifest: manifest, generation: generation,
-            end: now.monotonic + configuration.leaseDuration)
+            end: now.monotonic + min(configuration.leaseDuration, limit))
         leases[id] = lease
         return (lease, older?.id)
     }
 
-    /// Prolongs a lease of this reader. False when there is none: it has ended.
-    package mutating func renew(_ id: LeaseID, by reader: PeerID, now: Moment) -> Bool {
+    /// Prolongs a lease of this reader, as far as `limit` allows. False when there is none: it has ended.
+    package mutating func renew(_ id: LeaseID, by reader: PeerID, limit: UInt64 = .max, now: Moment) -> Bool {
         guard let lease = leases[id], lease.reader == reader else { return false }
-        leases[id]?.end = now.monotonic + configuration.leaseDuration
+        leases[id]?.end = now.monotonic + min(configuration.leaseDuration, limit)
         return true
     }
 

@@ -51,6 +51,17 @@ struct PullTests {
         #expect(words == ["searching", "found", "source", "progress", "progress", "progress", "complete"])
     }
 
+    @Test("The only source may miss one request for its manifest, and is asked again")
+    func lostRequest() throws {
+        var mesh = try mesh(2)
+        mesh.cut(0, 1)
+        let pull = mesh.pull("org/a", at: 1)
+        mesh.run(for: 2500 * Duration64.millisecond)
+        #expect(!mesh.nodes[1].isComplete(pull))
+        mesh.cuts.removeAll()
+        #expect(mesh.run(for: 10 * second) { $0.nodes[1].isComplete(pull) })
+    }
+
     @Test("A manifest of many pages comes whole")
     func manyPages() throws {
         var mesh = VirtualMesh(seed: 31)

@@ -79,6 +79,16 @@ struct SourceLedgerTests {
         #expect(!afterEnd)
     }
 
+    @Test("A lease never goes past its reader's certificate, nor does its renewal")
+    mutating func certificate() throws {
+        let life = 3 * Duration64.second
+        let granted = ledger.request(
+            by: peer(1), manifest: manifest, id: lease(1), limit: life, now: moment(1_000))
+        #expect(granted?.lease.end == moment(4_000).monotonic)
+        let isRenewed = ledger.renew(lease(1), by: peer(1), limit: Duration64.second, now: moment(3_000))
+        #expect(isRenewed && ledger.lease(lease(1))?.end == moment(4_000).monotonic)
+    }
+
     @Test("A reader's second lease on the same manifest replaces its first, even when all slots are taken")
     mutating func replacement() throws {
         _ = ledger.request(by: peer(1), manifest: manifest, id: lease(1), now: moment(0))
