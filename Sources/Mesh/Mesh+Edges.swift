@@ -7,7 +7,7 @@ extension Mesh {
     ) {
         postponeSeed(address, now, by: configuration.bootstrapRefresh)
         let peer = answer.chain.peer
-        guard peer != local, edges[peer] == nil else { return }
+        guard peer != local, edges[peer] == nil, quarantined[peer] == nil else { return }
         openEdge(to: peer, answer.chain.certificate.value.curveKey, answer.endpoints, &effects)
     }
 
@@ -99,6 +99,7 @@ extension Mesh {
         }
         guard !wasUp else { return }
         effects.append(.changed(.neighbour(peer, isUp: true)))
+        if !quarantined.isEmpty { effects.append(.send(to: peer, .give(frames: proofs))) }
         if store.peers.count <= 2 {
             effects.append(.send(to: peer, .snapshotRequest(request: takeRequest(), cursor: 0)))
         } else {
@@ -140,6 +141,7 @@ extension Mesh {
     mutating func tick(_ now: Moment, _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]) {
         if now.monotonic >= nextExpiry {
             nextExpiry = now.monotonic + Duration64.second
+            endQuarantines(atWall: now.wall)
             for (peer, record) in store.expire(atWall: now.wall, besides: local) {
                 lost.insert(record, now: now)
                 nextLostGreeting = min(nextLostGreeting, now.monotonic + configuration.lostGreetingPeriod)

@@ -31,11 +31,18 @@ extension Mesh {
         _ bytes: [UInt8], from: PeerID?, mayHaveEnded: Bool, _ now: Moment, _ authority: inout some MeshAuthority,
         _ effects: inout [MeshEffect]
     ) -> FrameOutcome {
+        if EquivocationProof.isClaimed(by: bytes) {
+            let outcome = takeProof(bytes, now, &authority, &effects)
+            if case .refused(let reason) = outcome { return refuse(reason, from, &effects) }
+            // Whoever believes a proof tells it on at once, so that it needs no forwarding.
+            return .known
+        }
         guard bytes.count <= WireLimits.gossipFrame, let frame = try? SignedFrame(decoding: bytes) else {
             return refuse(.malformed, from, &effects)
         }
         // Our own words come back by snapshots and digests; nobody else can have newer ones.
         guard frame.author != local else { return .known }
+        guard quarantined[frame.author] == nil else { return refuse(.quarantined, from, &effects) }
         let digest = BLAKE2b.digest(bytes)
         if seen.contains(digest), holds(frame, digest) { return .known }
         switch verify(frame, mayHaveEnded: mayHaveEnded, now, &authority) {
@@ -98,7 +105,9 @@ extension Mesh {
             if store.peers[frame.author]?.record.isDeparting == true { forget(frame.author, &effects) }
             return .new
         case .known, .older: return .known
-        case .equivocation: return refuse(.equivocation, from, &effects)
+        case .equivocation:
+            convict(frame, bytes, &effects)
+            return refuse(.equivocation, from, &effects)
         case .full: return refuse(.full, from, &effects)
         }
     }

@@ -23,6 +23,7 @@ package struct Mesh: Sendable {
     /// When new neighbours are greeted again; `max` while there are none.
     var nextGreeting: UInt64 = .max
     var lost: LostPeers
+    var quarantined: [PeerID: Quarantine] = [:]
     /// When one of the lost is greeted; `max` while there are none.
     var nextLostGreeting: UInt64 = .max
     var nextExpiry: UInt64 = 0

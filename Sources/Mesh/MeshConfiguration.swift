@@ -31,6 +31,8 @@ package struct MeshConfiguration: Hashable, Sendable {
     /// Records of one peer, and peers, held at most.
     package var recordsPerPeer = 1_024
     package var peers = 16_384
+    /// Peers quarantined at once; each holds its proof.
+    package var quarantined = 256
     /// Frames remembered as seen.
     package var seenFrames = 65_536
     /// Bytes of frames in one snapshot page or give.

@@ -58,6 +58,8 @@ package enum MeshChange: Sendable, Equatable {
     case gone(PeerID)
     /// An edge to a neighbour works, or no longer.
     case neighbour(PeerID, isUp: Bool)
+    /// The peer is proven to have signed two payloads under one version; nothing of it is taken until its certificate ends.
+    case quarantined(PeerID)
     /// A frame was refused; `reason` is for logs and counters.
     case refused(from: PeerID?, reason: RefusedFrame)
 }
@@ -70,6 +72,7 @@ package enum RefusedFrame: String, Sendable, CaseIterable {
     case outsideValidity = "outside validity"
     case unknownAuthor = "unknown author"
     case equivocation
+    case quarantined
     case full
 }
 

@@ -7,6 +7,7 @@ struct HeldRecord: Sendable {
     let version: Version
     let frame: [UInt8]
     let frameDigest: Digest256
+    let payloadDigest: Digest256
     /// Nil for the peer's own record.
     let announcement: Announcement?
     /// Milliseconds since 1970, by the record's own signature.

@@ -52,7 +52,8 @@ struct RecordStore: Sendable {
         let peer = frame.author
         let id = RecordKeys.peer(peer)
         let held = HeldRecord(
-            id: id, version: record.version, frame: bytes, frameDigest: BLAKE2b.digest(bytes), announcement: nil,
+            id: id, version: record.version, frame: bytes, frameDigest: BLAKE2b.digest(bytes),
+            payloadDigest: BLAKE2b.digest(frame.payload), announcement: nil,
             validUntil: record.validity.validUntil)
         guard peers[peer] != nil || peers.count < configuration.peers else { return .full }
         let outcome = compare(held)
@@ -86,7 +87,8 @@ struct RecordStore: Sendable {
         guard holdings.held[id] != nil || holdings.held.count < configuration.recordsPerPeer else { return .full }
         let held = HeldRecord(
             id: id, version: announcement.version, frame: bytes, frameDigest: BLAKE2b.digest(bytes),
-            announcement: announcement, validUntil: announcement.validity.validUntil)
+            payloadDigest: BLAKE2b.digest(frame.payload), announcement: announcement,
+            validUntil: announcement.validity.validUntil)
         let outcome = compare(held)
         guard outcome == .applied else { return outcome }
         peers[peer]?.held[id] = held
@@ -176,7 +178,8 @@ struct RecordStore: Sendable {
     private func compare(_ record: HeldRecord) -> Outcome {
         if let owner = owners[record.id], let current = peers[owner]?.held[record.id] {
             if current.version == record.version {
-                return current.frameDigest == record.frameDigest ? .known : .equivocation
+                // Another signature under the same payload says nothing new.
+                return current.payloadDigest == record.payloadDigest ? .known : .equivocation
             }
             return current.version < record.version ? .applied : .older
         }

@@ -26,6 +26,8 @@ struct MeshMetrics {
         "modelexpress_mesh_peers_gone_total", help: "Peers that left or whose validity ended.")
     private let bootstrapAttempts = Metrics.shared.counter(
         "modelexpress_mesh_bootstrap_attempts_total", help: "Questions to bootstrap ports.")
+    private let quarantined = Metrics.shared.counter(
+        "modelexpress_mesh_peers_quarantined_total", help: "Peers that were proven to contradict themselves.")
     private let edgesUp = Self.edge("up")
     private let edgesDown = Self.edge("down")
     private let refused: [RefusedFrame: Counter] = {
@@ -54,6 +56,7 @@ struct MeshMetrics {
         case .bootstrap: bootstrapAttempts.increment()
         case .changed(.record): applied.increment()
         case .changed(.gone): gone.increment()
+        case .changed(.quarantined): quarantined.increment()
         case .changed(.neighbour(_, let isUp)): (isUp ? edgesUp : edgesDown).increment()
         case .changed(.refused(_, let reason)): refused[reason]?.increment()
         default: break

@@ -163,6 +163,10 @@ package struct PeerLogic: Sendable {
                 log(
                     .debug, "frame refused",
                     [("reason", reason.rawValue), ("peer.id", peer?.short ?? "unknown")], &effects)
+            case .quarantined(let peer):
+                log(
+                    .warning, "a peer contradicts itself and is quarantined: restart it with a token of its own",
+                    [("peer.id", peer.short)], &effects)
             case .renewed: break
             }
         }

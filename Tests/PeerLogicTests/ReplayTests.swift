@@ -55,23 +55,6 @@ struct ReplayTests {
         }
     }
 
-    @Test("Two payloads of one version are equivocation: the first one stays, and the peer that sent it is named")
-    func equivocation() throws {
-        var (mesh, _) = try withdrawn()
-        mesh.serve(try VirtualContent.manifest(model: "org/b", chunks: 4), at: 1)
-        mesh.run(for: second)
-        let source = try #require(mesh.nodes[0].logic.mesh.sources(atWall: mesh.moment(of: 0).wall).first)
-        let told = source.announcement
-        let other = Announcement(
-            version: told.version, validity: told.validity, identity: told.identity, rank: told.rank, state: told.state,
-            manifest: told.manifest, introduction: told.introduction, coverageEighths: 1, totalBytes: 1,
-            lanes: told.lanes, slots: told.slots, deviceKind: told.deviceKind)
-        let frame = mesh.nodes[1].secrets.signer.frame(other, cluster: mesh.cluster.root.anchor.cluster)
-        mesh.handle(.gossip(from: mesh.nodes[2].id, counter: 9_999, frame: frame.encoded), at: 0)
-        #expect(mesh.nodes[0].changes.contains(.refused(from: mesh.nodes[2].id, reason: .equivocation)))
-        #expect(mesh.nodes[0].logic.mesh.sources(atWall: mesh.moment(of: 0).wall).first?.announcement == told)
-    }
-
     @Test("A frame in another's name, or with anything changed, is refused and not passed on")
     func forgery() throws {
         var (mesh, frames) = try withdrawn()

@@ -11,6 +11,8 @@ enum SampleRecords {
         case "beacon": return [beacon.encoded]
         case "announcement": return [announcement(.live).encoded, announcement(.wanting).encoded]
         case "introduction-proof": return [proof?.encoded].compactMap(\.self)
+        case "equivocation-proof":
+            return [chain.map { EquivocationProof(frame, frame + [1], by: $0).encoded }].compactMap(\.self)
         case "manifest": return manifests.map(\.encoded)
         case "chunk-set": return chunkSets.map(\.encoded)
         case "bootstrap-request": return [bootstrapRequest?.encoded].compactMap(\.self)
