@@ -62,7 +62,7 @@ let package = Package(
             name: "Sidecar",
             dependencies: [
                 "Digest", "Records", "Trust", "Mesh", "Transfer", "PeerLogic", "EventThread", "Telemetry", "Signing",
-                "MeshTransport", "DataPlane", "Checkpoint", "Configuration", "LocalAPI",
+                "MeshTransport", "DataPlane", "Checkpoint", "HTTPFace", "Configuration", "LocalAPI",
             ]),
         .target(
             name: "Rendezvous",
@@ -95,7 +95,8 @@ let package = Package(
         .executableTarget(
             name: "modelexpress-sidecar",
             dependencies: [
-                "CommandLine", "Sidecar", "Configuration", "EventThread", "LocalAPI", "PeerLogic", "Records",
+                "CommandLine", "Sidecar", "Configuration", "EventThread", "HTTPFace", "LocalAPI", "PeerLogic",
+                "Records",
                 "Telemetry", "Transfer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),

@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandLine
 import Configuration
 import EventThread
+import HTTPFace
 import LocalAPI
 import PeerLogic
 import Records
@@ -35,6 +36,10 @@ struct SidecarProgram: AsyncParsableCommand {
     @Option(help: "A model to fill a folder with, as MODEL=FOLDER (repeatable; MX_PULL, separated by commas).")
     var pull: [String] = []
 
+    @Option(
+        help: "Port of /healthz, /readyz, /metrics and /api/v1 (MX_HTTP_PORT; default 8016, 0: the system chooses).")
+    var httpPort: Int?
+
     @Option(help: "full, or crc for a trusted fabric (MX_INTEGRITY; default full).")
     var integrity: String?
 
@@ -57,12 +62,14 @@ struct SidecarProgram: AsyncParsableCommand {
         do {
             sidecar = try await SidecarProcess.start(settings)
         } catch { throw ExitError(code: error.exitCode, message: error.description) }
+        let http = try await sidecar.startHTTP(flag: httpPort, environment: environment)
         let local = try LocalServer(path: settings.peer.state.sidecarSocket, handler: SidecarRequests(sidecar))
         log.info(
             "ready",
             [
                 ("bootstrap", "\(sidecar.endpoints.host):\(sidecar.endpoints.bootstrapPort)"),
-                ("data.port", Int(sidecar.dataPort)), ("state.dir", settings.peer.state.path),
+                ("data.port", Int(sidecar.dataPort)), ("http.port", http.map { "\($0.port)" } ?? "none"),
+                ("state.dir", settings.peer.state.path),
             ])
         await withDiscardingTaskGroup { group in
             group.addTask { await sidecar.rememberNeighbours() }
@@ -77,6 +84,7 @@ struct SidecarProgram: AsyncParsableCommand {
             group.cancelAll()
         }
         local.stop()
+        await http?.stop()
         await sidecar.stop()
     }
 
