@@ -86,8 +86,11 @@ package final class CheckpointFolder: StorageContent {
         /// Real path.
         let folder: String
         let file: String?
+        /// The last component of the path as it was given, where that is a name.
+        private let given: String
 
         init(_ path: String) throws(CheckpointError) {
+            given = Paths.lastComponent(path)
             guard let real = Paths.real(path) else {
                 let code = mx_errno()
                 if code == ENOENT, FileStatus.of(path) == nil { throw .notFound(path: path) }
@@ -109,7 +112,10 @@ package final class CheckpointFolder: StorageContent {
 
         /// What people would call it.
         var title: String {
-            guard let file else { return Paths.lastComponent(folder) }
+            guard let file else {
+                // A link is named for what it stands for, and its target may be called anything.
+                return ["", ".", ".."].contains(given) ? Paths.lastComponent(folder) : given
+            }
             let suffix = TensorTable.suffix
             return file.hasSuffix(suffix) && file.count > suffix.count ? String(file.dropLast(suffix.count)) : file
         }

@@ -41,6 +41,16 @@ struct Destination {
         return real == "/" ? "/\(name)" : "\(real)/\(name)"
     }
 
+    /// Whether a pull to this path would end with `destinationNotEmpty`. Blocks.
+    static func holdsFiles(_ path: String) -> Bool {
+        do throws(CheckpointError) {
+            _ = try Destination(path)
+        } catch {
+            if case .destinationNotEmpty = error { return true }
+        }
+        return false
+    }
+
     private func checkEmpty() throws(CheckpointError) {
         guard let status = FileStatus.of(path), status.isFolder else { throw .destinationNotFolder(path: path) }
         guard FileStatus.of(parent)?.device == status.device else { throw .destinationIsMount(path: path) }

@@ -19,11 +19,14 @@ package final class FolderWriter: StorageContent, ChunkSink {
     private let id: ManifestID
     private let files: StagedFiles
     private let state: Guarded<State>
+    /// Apart from the state, so that no disk write holds up whoever marks a chunk. Locked before the state, never after it.
+    private let log: Guarded<ResumeLog>
 
     private struct State {
         /// Nil when the writer has ended. Holds the lock of the staging folder.
         var staging: StagingFolder?
-        var log: ResumeLog
+        /// Verified chunks that the log does not name yet.
+        var unsaved: [Int] = []
         /// What an earlier pull said was there, before it is digested again.
         var unverified: ChunkSet
         var verified: ChunkSet
@@ -55,6 +58,9 @@ package final class FolderWriter: StorageContent, ChunkSink {
         }
     }
 
+    /// Whether a pull to this folder would be refused since there is something in it. Blocks.
+    package static func holdsFiles(_ directory: String) -> Bool { Destination.holdsFiles(directory) }
+
     private init(
         _ manifest: Manifest, id: ManifestID, staging: StagingFolder, left: ChunkSet?
     ) throws(CheckpointError) {
@@ -65,8 +71,8 @@ package final class FolderWriter: StorageContent, ChunkSink {
         self.id = id
         files = try StagedFiles.open(layout.storages, in: staging.openContent())
         try files.reserve(layout.storages, free: staging.freeBytes, at: staging.destination.parent)
-        let log = try ResumeLog(in: staging.folder, manifest: id, chunks: left ?? none)
-        state = Guarded(State(staging: staging, log: log, unverified: left ?? none, verified: none))
+        log = Guarded(try ResumeLog(in: staging.folder, manifest: id, chunks: left ?? none))
+        state = Guarded(State(staging: staging, unverified: left ?? none, verified: none))
     }
 
     package func readDescriptor(forStorage index: Int) -> Int32 { files.reading[index].descriptor }
@@ -81,12 +87,16 @@ package final class FolderWriter: StorageContent, ChunkSink {
         let scan = ChunkScan(layout: layout, digester: digester, threads: threads, isCancelled: isCancelled)
         let digests = try scan.run(chunks: chunks, files: files.reading, progress: progress)
         let matching = zip(chunks, digests).filter { manifest.digests[$0] == $1 }.map(\.0)
-        return try state.withLock { (state) throws(CheckpointError) in
-            guard let staging = state.staging else { throw .writerClosed(path: path) }
-            for chunk in matching { state.verified.insert(chunk) }
-            state.unverified = ChunkSet(chunkCount: layout.chunkCount)
-            state.log = try ResumeLog(in: staging.folder, manifest: id, chunks: state.verified)
-            return state.verified
+        return try log.withLock { (log) throws(CheckpointError) in
+            let (held, verified) = state.withLock { state in
+                for chunk in matching { state.verified.insert(chunk) }
+                state.unverified = ChunkSet(chunkCount: layout.chunkCount)
+                state.unsaved = []
+                return (state.staging, state.verified)
+            }
+            guard let staging = held else { throw .writerClosed(path: path) }
+            log = try ResumeLog(in: staging.folder, manifest: id, chunks: verified)
+            return verified
         }
     }
 
@@ -103,11 +113,22 @@ package final class FolderWriter: StorageContent, ChunkSink {
         }
     }
 
-    /// Notes that a written chunk has the digests of the manifest. Any thread.
+    /// Notes that a written chunk has the digests of the manifest. Any thread; never waits for the disk: see `saveMarks`.
     package func markVerified(_ chunk: Int) {
         state.withLock { state in
             guard state.staging != nil, state.verified.insert(chunk) else { return }
-            state.log.append(chunk)
+            state.unsaved.append(chunk)
+        }
+    }
+
+    /// Writes down which chunks were marked since the last call, for a later resume. Blocks; any thread.
+    package func saveMarks() {
+        log.withLock { log in
+            let marks = state.withLock { state in
+                defer { state.unsaved = [] }
+                return state.staging == nil ? [] : state.unsaved
+            }
+            if !marks.isEmpty { log.append(marks) }
         }
     }
 
@@ -131,6 +152,9 @@ package final class FolderWriter: StorageContent, ChunkSink {
         try held?.remove()
     }
 
-    /// Ends the writer, and leaves what was written to the next pull.
-    package func keepForResume() { state.withLock { $0.staging = nil } }
+    /// Ends the writer, and leaves what was written to the next pull. Blocks.
+    package func keepForResume() {
+        saveMarks()
+        state.withLock { $0.staging = nil }
+    }
 }

@@ -1,3 +1,4 @@
+import CLinux
 import Digest
 import Glibc
 import Records
@@ -12,6 +13,8 @@ struct ResumeLog: Sendable {
     private static let entrySize = MemoryLayout<UInt32>.size
 
     private let file: OpenFile
+    /// Bytes of whole entries, and of the head.
+    private var size: Int
 
     /// The chunks that the log of `staging` names for `manifest`; nil when it is of another manifest, or there is none.
     static func chunks(in staging: OpenFile, manifest: ManifestID, chunkCount: Int) throws(CheckpointError) -> ChunkSet?
@@ -35,16 +38,31 @@ struct ResumeLog: Sendable {
         writer.append(raw: manifest.bytes)
         for chunk in chunks.elements { writer.write(UInt32(chunk)) }
         guard Self.append(writer.bytes, to: file) else { throw .failed("write", file.path) }
+        size = writer.bytes.count
     }
 
-    /// Best effort: a chunk that is missing here is fetched again.
-    func append(_ chunk: Int) {
+    /// Best effort: a chunk that is missing here is fetched again. What was written of it in part is cut off, or every later
+    /// entry would be read in the wrong place. Blocks.
+    mutating func append(_ chunks: [Int]) {
         var writer = WireWriter()
-        writer.write(UInt32(chunk))
-        _ = Self.append(writer.bytes, to: file)
+        for chunk in chunks { writer.write(UInt32(chunk)) }
+        if Self.append(writer.bytes, to: file) {
+            size += writer.bytes.count
+        } else {
+            ftruncate(file.descriptor, off_t(size))
+        }
     }
 
     private static func append(_ bytes: [UInt8], to file: OpenFile) -> Bool {
-        write(file.descriptor, bytes, bytes.count) == bytes.count
+        bytes.withUnsafeBytes { bytes in
+            var done = 0
+            while done < bytes.count {
+                let count = write(file.descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done)
+                if count < 0, mx_errno() == EINTR { continue }
+                guard count > 0 else { return false }
+                done += count
+            }
+            return true
+        }
     }
 }

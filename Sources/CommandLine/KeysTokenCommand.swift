@@ -49,6 +49,9 @@ package struct KeysTokenCommand: ParsableCommand {
         guard expires.milliseconds >= 1000, expires.milliseconds <= Self.longestExpiry else {
             throw ValidationError("--expires must be from 1s to 3650d")
         }
+        guard !models.contains("") else {
+            throw ValidationError("--models is empty, which would allow all models; leave it out to mean that")
+        }
         guard models.count <= WireLimits.modelPrefixes, models.allSatisfy({ $0.utf8.count <= WireLimits.name }) else {
             throw ValidationError(
                 "--models takes at most \(WireLimits.modelPrefixes) prefixes of \(WireLimits.name) bytes")

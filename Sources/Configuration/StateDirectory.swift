@@ -10,8 +10,14 @@ package struct StateDirectory: Hashable, Sendable {
     /// The flag, else `MX_STATE_DIR`, else `.modelexpress` in the home folder.
     package static func resolve(flag: String?, environment: Environment) -> StateDirectory {
         if let chosen = flag ?? environment["MX_STATE_DIR"] { return StateDirectory(path: chosen) }
-        let home = environment["HOME"] ?? "/tmp"
+        let home = environment["HOME"] ?? Self.homeOfUser ?? "."
         return StateDirectory(path: "\(home)/.modelexpress")
+    }
+
+    /// As the system's list of users has it: for services that run without HOME.
+    private static var homeOfUser: String? {
+        guard let entry = getpwuid(getuid()), let home = entry.pointee.pw_dir else { return nil }
+        return String(cString: home)
     }
 
     package var rootKey: String { "\(path)/root.key" }

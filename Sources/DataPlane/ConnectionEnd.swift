@@ -8,6 +8,8 @@ enum ConnectionEnd: Error, Equatable {
     case garbage(String)
     /// No session key, or an unknown lease.
     case refused
+    /// It had to make room for another connection.
+    case displaced
     /// It said nothing, or only half of something, in the time it had.
     case silent
     /// It asks for more than twice its window.
@@ -24,6 +26,7 @@ enum ConnectionEnd: Error, Equatable {
         case .finished: nil
         case .garbage: "garbage"
         case .refused: "refused"
+        case .displaced: "displaced"
         case .silent: "silent"
         case .flood: "flood"
         case .stalled: "stalled"

@@ -22,10 +22,10 @@ struct ConnectionServer: Sendable {
 
     func run() {
         metrics.openConnections.add(1)
-        let end = serve()
+        var end = serve()
         // A reset: what is still in the socket's buffer must not outlive the lease.
         socket.abort()
-        context.registry.leave(connection)
+        if context.registry.leave(connection) { end = .displaced }
         metrics.openConnections.add(-1)
         guard let reason = end.reason else { return }
         metrics.countFailure(reason)
@@ -56,6 +56,7 @@ struct ConnectionServer: Sendable {
     private func shakeHands() throws(ConnectionEnd) -> ServedLease {
         let deadline = MonotonicClock.now() + context.handshakeTimeout
         let hello = try receiveHello(until: deadline)
+        context.registry.noteHello(of: connection)
         let lease = context.registry.lease(hello.lease)
         let key = lease?.sessionKey ?? LaneHandshake.randomDigest()
         let nonce = LaneHandshake.randomDigest()

@@ -32,6 +32,7 @@ final class LaneAcceptor: Sendable {
     private func acceptBatch() {
         do throws(SocketFailure) {
             for _ in 0..<LaneLimits.acceptBatch {
+                guard !context.registry.isBehind else { return pause(LaneLimits.displacedPause) }
                 guard let socket = try SocketEndpoints.accept(from: listener) else { return }
                 serve(socket)
             }
@@ -39,10 +40,14 @@ final class LaneAcceptor: Sendable {
             // No descriptor is left, most likely. The listener stays readable, so asking again at once would spin.
             log.error("can't accept connections", [("lane", kind.word), ("reason", error.description)])
             metrics.countFailure("accept")
-            thread.modify(descriptor: listener.descriptor, events: [])
-            thread.schedule(after: LaneLimits.acceptPause) { [self] in
-                thread.modify(descriptor: listener.descriptor, events: .readable)
-            }
+            pause(LaneLimits.acceptPause)
+        }
+    }
+
+    private func pause(_ nanoseconds: UInt64) {
+        thread.modify(descriptor: listener.descriptor, events: [])
+        thread.schedule(after: nanoseconds) { [self] in
+            thread.modify(descriptor: listener.descriptor, events: .readable)
         }
     }
 
@@ -54,6 +59,6 @@ final class LaneAcceptor: Sendable {
         }
         let server = ConnectionServer(
             socket: socket, connection: connection, kind: kind, context: context, metrics: metrics)
-        if !connections.submit({ server.run() }) { context.registry.leave(connection) }
+        if !connections.submit({ server.run() }) { _ = context.registry.leave(connection) }
     }
 }

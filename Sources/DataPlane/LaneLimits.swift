@@ -11,6 +11,13 @@ enum LaneLimits {
     static let sendStall: UInt64 = 30_000_000_000
     /// How long accepting pauses when no descriptor is left.
     static let acceptPause: UInt64 = 100_000_000
+    /// How long accepting pauses for threads to let go of displaced connections.
+    static let displacedPause: UInt64 = 1_000_000
+    /// The most connections of a source that have proved no lease. A proof takes milliseconds; who lets more than these
+    /// come before it is displaced by them.
+    static let unprovedConnections = 32
+    /// The most connections of one lease at a source, over both lanes: one lane's and those that replace it.
+    static let leaseConnections = 4
     /// Connections accepted before other work of the accepting thread gets its turn.
     static let acceptBatch = 64
     /// The kernel's queue of connections that nobody has accepted yet.
@@ -19,8 +26,8 @@ enum LaneLimits {
     static let windowMaximum = 1024
     /// Reads that may wait on one lane for room in its window.
     static let waitingReads = 4096
-    /// The most connections of one TCP lane.
-    static let connectionsMaximum = 16
+    /// The most connections of one TCP lane; more would displace each other at the source.
+    static let connectionsMaximum = leaseConnections
     /// Bytes that are digested right after they arrived, so that they still lie in the second-level cache.
     static let hotBlock = 256 * 1024
     /// Bytes that a rate limit lets through at a time.

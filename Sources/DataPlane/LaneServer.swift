@@ -18,7 +18,8 @@ package final class LaneServer: Sendable {
         package var peer: PeerID
         /// Bytes a second over all TCP leases together; nil for no limit.
         package var bytesPerSecond: UInt64?
-        /// Connections at once, over both lanes; each keeps a thread. More are closed as they come.
+        /// Connections at once, over both lanes; each keeps a thread. One more takes the place of one that has proved no
+        /// lease, and is closed when all have.
         package var maximumConnections = 64
         /// Nanoseconds that a reader has to prove its lease.
         package var handshakeTimeout: UInt64 = 5_000_000_000
@@ -51,8 +52,10 @@ package final class LaneServer: Sendable {
         socketPath = unix?.path
         registry = LeaseRegistry(maximumConnections: configuration.maximumConnections)
         do throws(EventThreadError) {
+            // Displaced connections keep their threads for a moment, see LeaseRegistry.isBehind.
             connections = try WorkerPool(
-                name: "lane-out", threads: configuration.maximumConnections, capacity: configuration.maximumConnections)
+                name: "lane-out", threads: configuration.maximumConnections,
+                capacity: 2 * configuration.maximumConnections)
             accepting = try EventThread(name: "lane-accept")
             try accepting.run()
         } catch {
@@ -75,7 +78,7 @@ package final class LaneServer: Sendable {
     /// can't be taken back: a reader that keeps to the rules closes it, another could go on reading that file.
     package func end(_ lease: LeaseID) { registry.end(lease) }
 
-    /// Connections of both lanes now, those that haven't proved a lease included.
+    /// Connections of both lanes now, those that haven't proved a lease included and displaced ones not.
     package var connectionCount: Int { registry.connectionCount }
 
     /// Ends all leases and connections and takes no more. Waits for its threads, so never call it from a task.

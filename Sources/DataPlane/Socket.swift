@@ -101,6 +101,12 @@ final class Socket: Sendable {
         }
     }
 
+    /// Whether bytes have come that nobody took yet.
+    var hasInput: Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0
+    }
+
     func receive(_ count: Int, until deadline: UInt64?) throws(SocketFailure) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         try bytes.withMutableBytes { (buffer) throws(SocketFailure) in

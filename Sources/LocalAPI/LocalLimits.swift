@@ -4,6 +4,8 @@ package enum LocalLimits {
     package static let maximumConnections = 32
     /// Connections that wait to be accepted.
     package static let backlog: Int32 = 64
+    /// Nanoseconds for which accepting pauses when no descriptor is left.
+    package static let acceptPause: UInt64 = 100_000_000
     /// Bytes of a request line, its end not counted.
     package static let requestLine = 64 * 1024
     /// Bytes of an answer line or of a server's HTTP body: a mesh of thousands of peers fits.

@@ -33,6 +33,7 @@ package final class LocalServer: Sendable {
     private let handler: any LocalRequestHandler
     private let state = Guarded(State())
     private let refused: Counter
+    private let acceptFailures: Counter
     private let log = Log(component: "local-api")
 
     /// Listens at `path` and serves from now on, until `stop()`.
@@ -41,6 +42,9 @@ package final class LocalServer: Sendable {
         self.handler = handler
         refused = Metrics.shared.counter(
             "modelexpress_local_api_refused_total", help: "Local clients refused since too many were there.")
+        acceptFailures = Metrics.shared.counter(
+            "modelexpress_local_api_accept_failures_total",
+            help: "Times that accepting local clients paused since it failed.")
         file = try SocketFile(path: path)
         do throws(EventThreadError) {
             thread = try EventThread(name: "local-api")
@@ -88,8 +92,7 @@ package final class LocalServer: Sendable {
 
     private func accept() {
         let descriptor = Glibc.accept(file.descriptor, nil, nil)
-        // Clients that left before their turn, and a full descriptor table: poll tells again.
-        guard descriptor >= 0 else { return }
+        guard descriptor >= 0 else { return pauseIfNeeded(errno) }
         mx_set_close_on_exec(descriptor)
         let reply = LocalReply(descriptor: descriptor)
         guard admit(descriptor, reply) else {
@@ -103,6 +106,19 @@ package final class LocalServer: Sendable {
         // No event is asked for: a client that left is reported always, one that only finished writing is not.
         thread.register(descriptor: descriptor, events: []) { [weak self] _ in self?.noticeEnd(descriptor, reply) }
         start(LocalConnection(descriptor: descriptor, reply: reply, handler: handler))
+    }
+
+    /// After a failure that is no single client's, most likely since no descriptor is left. The socket stays readable, so
+    /// asking again at once would spin.
+    private func pauseIfNeeded(_ code: Int32) {
+        guard ![EAGAIN, EINTR, ECONNABORTED].contains(code) else { return }
+        log.error("can't accept local clients", [("reason", String(cString: strerror(code)))])
+        acceptFailures.increment()
+        thread.modify(descriptor: file.descriptor, events: [])
+        thread.schedule(after: LocalLimits.acceptPause) { [weak self] in
+            guard let self else { return }
+            thread.modify(descriptor: file.descriptor, events: .readable)
+        }
     }
 
     private func admit(_ descriptor: Int32, _ reply: LocalReply) -> Bool {

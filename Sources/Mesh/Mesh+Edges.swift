@@ -70,6 +70,7 @@ extension Mesh {
         }
         if case .refused = take(bytes, from: nil, mayHaveEnded: true, now, &authority, &effects) { return }
         guard store.peers[frame.author] != nil else { return }
+        edges[frame.author]?.missed = 0
         store.keep(frame.author, untilWall: now.wall + configuration.greetingGrace)
         effects.append(.admit(curveKey, frame.author))
         if let own = store.frame(of: RecordKeys.peer(local))?.frame {
@@ -86,6 +87,7 @@ extension Mesh {
         by peer: PeerID, _ bytes: [UInt8], _ now: Moment, _ authority: inout some MeshAuthority,
         _ effects: inout [MeshEffect]
     ) {
+        guard (try? SignedFrame(decoding: bytes))?.author == peer else { return }
         if case .refused = take(bytes, from: peer, mayHaveEnded: true, now, &authority, &effects) { return }
         guard let record = store.peers[peer]?.record, let edge = edges[peer] else { return }
         store.keep(peer, untilWall: now.wall + configuration.greetingGrace)
@@ -99,7 +101,7 @@ extension Mesh {
         }
         guard !wasUp else { return }
         effects.append(.changed(.neighbour(peer, isUp: true)))
-        if !quarantined.isEmpty { effects.append(.send(to: peer, .give(frames: proofs))) }
+        for page in pagesOfProofs { effects.append(.send(to: peer, .give(frames: page))) }
         if store.peers.count <= 2 {
             effects.append(.send(to: peer, .snapshotRequest(request: takeRequest(), cursor: 0)))
         } else {
@@ -111,15 +113,10 @@ extension Mesh {
         _ message: ControlMessage, from peer: PeerID, _ now: Moment, _ authority: inout some MeshAuthority,
         _ effects: inout [MeshEffect]
     ) {
+        // A peer that was forgotten greets first: what it says before is nobody's word.
+        guard store.peers[peer] != nil || edges[peer] != nil else { return }
         edges[peer]?.missed = 0
         switch message {
-        case .hello(let record):
-            // A peer greets again after a restart of the channel, or after one of us forgot the other.
-            if let frame = try? SignedFrame(decoding: record), frame.author == peer,
-                let key = try? PeerRecord(decoding: frame.payload).chain.certificate.value.curveKey
-            {
-                greeted(key, record, now, &authority, &effects)
-            }
         case .welcome(let record): welcomed(by: peer, record, now, &authority, &effects)
         case .ping(let request): effects.append(.send(to: peer, .pong(request: request)))
         case .snapshotRequest(let request, let cursor):
@@ -200,6 +197,7 @@ extension Mesh {
             edge.missed += 1
             if edge.state == .up, edge.missed > configuration.missedPings {
                 edge.state = .down
+                edge.isSubscribed = false
                 effects.append(.changed(.neighbour(peer, isUp: false)))
             }
             let isStillKnown = store.peers[peer] != nil
@@ -223,8 +221,9 @@ extension Mesh {
         effects.append(.changed(.gone(peer)))
     }
 
+    /// Also without an edge of ours the peer may have been admitted, and is so no longer.
     private mutating func closeEdge(_ peer: PeerID, _ effects: inout [MeshEffect]) {
-        guard edges.removeValue(forKey: peer) != nil else { return }
+        edges[peer] = nil
         effects.append(.disconnect(peer))
     }
 

@@ -40,7 +40,19 @@ extension Mesh {
     }
 
     /// What a neighbour that has just come up must know: proofs are told once, and it may have been away.
-    var proofs: [[UInt8]] { quarantinedPeers.compactMap { quarantined[$0]?.proof } }
+    var pagesOfProofs: [[[UInt8]]] {
+        var pages: [[[UInt8]]] = []
+        var room = 0
+        for proof in quarantinedPeers.compactMap({ quarantined[$0]?.proof }) {
+            if proof.count > room {
+                pages.append([])
+                room = configuration.pageBytes
+            }
+            pages[pages.count - 1].append(proof)
+            room -= proof.count
+        }
+        return pages
+    }
 
     mutating func endQuarantines(atWall wall: Int64) { quarantined = quarantined.filter { $0.value.until > wall } }
 
@@ -50,7 +62,6 @@ extension Mesh {
         guard peer != local, quarantined[peer] == nil, quarantined.count < configuration.quarantined else { return }
         quarantined[peer] = Quarantine(proof: proof, until: chain.certificate.value.notAfter)
         effects.append(.changed(.quarantined(peer)))
-        if edges[peer] == nil { effects.append(.disconnect(peer)) }
         forget(peer, &effects)
         lost.remove(peer)
         broadcast(proof, &effects)

@@ -150,24 +150,34 @@ extension Mesh {
         _ frames: [[UInt8]], from peer: PeerID?, _ now: Moment, _ authority: inout some MeshAuthority,
         _ effects: inout [MeshEffect]
     ) {
-        let authors = frames.map { (try? SignedFrame(decoding: $0))?.author }
-        var renewed: Set<PeerID> = []
-        for (bytes, author) in zip(frames, authors) {
-            guard let author, isLiveBeacon(bytes, now) || hasLiveBeacon(author, now) else { continue }
-            renewed.insert(author)
+        let decoded = frames.map { try? SignedFrame(decoding: $0) }
+        var chains: [PeerID: CertificateChain] = [:]
+        for frame in decoded.compactMap(\.self) where frame.purpose == .peerRecord {
+            chains[frame.author] = (try? PeerRecord(decoding: frame.payload))?.chain
         }
-        for (bytes, author) in zip(frames, authors) {
-            let isRenewed = author.map(renewed.contains) ?? false
+        var renewed: Set<PeerID> = []
+        for case let frame? in decoded where !renewed.contains(frame.author) {
+            let chain = chains[frame.author] ?? store.peers[frame.author]?.record.chain
+            if hasLiveBeacon(frame.author, now) || isLiveBeacon(frame, by: chain, now, &authority) {
+                renewed.insert(frame.author)
+            }
+        }
+        for (bytes, frame) in zip(frames, decoded) {
+            let isRenewed = frame.map { renewed.contains($0.author) } ?? false
             _ = take(bytes, from: peer, mayHaveEnded: isRenewed, now, &authority, &effects)
         }
         connectToKnownPeers(&effects)
     }
 
-    private func isLiveBeacon(_ bytes: [UInt8], _ now: Moment) -> Bool {
-        guard let frame = try? SignedFrame(decoding: bytes), frame.purpose == .beacon,
-            let beacon = try? Beacon(decoding: frame.payload)
+    /// Nobody's word but its author's counts, so the signature is checked before anything is let in beside it.
+    private func isLiveBeacon(
+        _ frame: SignedFrame, by chain: CertificateChain?, _ now: Moment, _ authority: inout some MeshAuthority
+    ) -> Bool {
+        guard frame.purpose == .beacon, let beacon = try? Beacon(decoding: frame.payload),
+            beacon.validity.validUntil > now.wall, beacon.validity.issuedAt <= now.wall + ValidityLimits.skew,
+            let chain, chain.peer == frame.author, authority.accepts(chain, now: now)
         else { return false }
-        return beacon.validity.validUntil > now.wall
+        return authority.isAuthentic(frame, by: chain)
     }
 
     private func hasLiveBeacon(_ peer: PeerID, _ now: Moment) -> Bool {

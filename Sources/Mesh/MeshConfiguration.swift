@@ -22,8 +22,8 @@ package struct MeshConfiguration: Hashable, Sendable {
     package var lostGreetingPeriod: UInt64 = 2 * Duration64.second
     package var lostPeerLife: UInt64 = 600 * Duration64.second
     package var lostPeers = 64
-    /// Up to this many peers everybody is a neighbour of everybody, and nobody forwards.
-    package var directPeers = 32
+    /// Up to this many peers (as many as there are neighbours) everybody is a neighbour of everybody, and nobody forwards.
+    package var directPeers = 64
     /// Edges that a peer keeps at most.
     package var neighbours = 64
     /// Edges beyond these to peers from which somebody wants to read.

@@ -21,7 +21,9 @@ struct Admissions {
     /// Whether a key that nobody vouched for may open a control channel.
     var hasRoomForProbation: Bool { probation.count < TransportLimits.probation }
 
+    /// A key that is another live peer's stays that peer's: a certificate may claim any key, and only the channel proves it.
     mutating func admit(_ key: CurveKey, as peer: PeerID) {
+        guard peers[key] == nil || peers[key] == peer else { return }
         if let old = keys[peer], old != key { forget(old) }
         peers[key] = peer
         keys[peer] = key

@@ -1,9 +1,10 @@
+import EventThread
 import Glibc
 import Records
 
-/// Asks who answers at a bootstrap port. Blocks for a bounded time, on a worker thread.
+/// Asks who answers at a bootstrap port. Blocks for a bounded time (`bootstrapTimeout` for each address), on a worker thread.
 enum BootstrapClient {
-    enum Outcome: Sendable {
+    enum Outcome: Hashable, Sendable {
         case answered([UInt8])
         case failed(String)
     }
@@ -18,43 +19,83 @@ enum BootstrapClient {
         return answered.isEmpty ? Array(outcomes.prefix(1)) : answered
     }
 
-    private static func ask(_ address: SocketAddress, _ request: BootstrapRequest) -> Outcome {
-        let descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { return .failed(errorText()) }
-        defer { close(descriptor) }
-        var limit = timeval(tv_sec: Int(TransportLimits.bootstrapTimeout / Duration64.second), tv_usec: 0)
-        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
-        }
-        guard address.withPointer({ connect(descriptor, $0, address.length) }) == 0 else {
-            return .failed(errno == EINPROGRESS ? "no answer in time" : errorText())
-        }
-        let bytes = request.encoded
-        guard send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
-            return .failed(errorText())
-        }
-        return receiveAnswer(descriptor)
+    private struct Failure: Error {
+        let reason: String
+
+        /// Of a call that just failed.
+        static func last() -> Failure { Failure(reason: String(cString: strerror(errno))) }
+
+        static let late = Failure(reason: "no answer in time")
+        static let stranger = Failure(reason: "it is no ModelExpress peer")
+        static let silent = Failure(
+            reason: "it gave no answer: another cluster's token is used there, or it is no ModelExpress peer")
     }
 
-    private static func receiveAnswer(_ descriptor: Int32) -> Outcome {
+    /// Connecting, asking and the whole answer share one deadline, so that no peer can hold the thread by trickling.
+    private static func ask(_ address: SocketAddress, _ request: BootstrapRequest) -> Outcome {
+        let deadline = MonotonicClock.now() + TransportLimits.bootstrapTimeout
+        let flags = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(address.family, flags, 0)
+        guard descriptor >= 0 else { return .failed(Failure.last().reason) }
+        defer { close(descriptor) }
+        do throws(Failure) {
+            try connect(descriptor, to: address, until: deadline)
+            let bytes = request.encoded
+            // A fresh socket's buffer takes these few bytes whole.
+            guard send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else { throw .last() }
+            return .answered(try receiveAnswer(descriptor, until: deadline))
+        } catch {
+            return .failed(error.reason)
+        }
+    }
+
+    private static func connect(
+        _ descriptor: Int32, to address: SocketAddress, until deadline: UInt64
+    ) throws(Failure) {
+        if address.withPointer({ Glibc.connect(descriptor, $0, address.length) }) == 0 { return }
+        guard errno == EINPROGRESS else { throw .last() }
+        try wait(descriptor, for: POLLOUT, until: deadline)
+        var code: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length)
+        guard code == 0 else { throw Failure(reason: String(cString: strerror(code))) }
+    }
+
+    private static func receiveAnswer(_ descriptor: Int32, until deadline: UInt64) throws(Failure) -> [UInt8] {
+        var head = WireReader(try receive(MemoryLayout<UInt32>.size, descriptor, until: deadline))
+        guard let size = try? head.read(UInt32.self, "answer size"), size <= WireLimits.bootstrapAnswer else {
+            throw .stranger
+        }
+        return try receive(Int(size), descriptor, until: deadline)
+    }
+
+    /// Exactly so many bytes.
+    private static func receive(_ size: Int, _ descriptor: Int32, until deadline: UInt64) throws(Failure) -> [UInt8] {
         var received: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: WireLimits.bootstrapAnswer + 4)
-        while true {
-            var reader = WireReader(received)
-            if let size = try? reader.read(UInt32.self, "answer size") {
-                guard size <= WireLimits.bootstrapAnswer else { return .failed("it is no ModelExpress peer") }
-                if let answer = try? reader.readRaw(Int(size), "answer") { return .answered(Array(answer)) }
-            }
-            let count = recv(descriptor, &buffer, buffer.count, 0)
+        var buffer = [UInt8](repeating: 0, count: size)
+        while received.count < size {
+            let count = recv(descriptor, &buffer, size - received.count, 0)
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { return .failed(errno == EAGAIN ? "no answer in time" : errorText()) }
-            guard count > 0 else {
-                return .failed(
-                    "it gave no answer: another cluster's token is used there, or it is no ModelExpress peer")
+            if count < 0, errno == EAGAIN {
+                try wait(descriptor, for: POLLIN, until: deadline)
+                continue
             }
+            guard count >= 0 else { throw .last() }
+            guard count > 0 else { throw .silent }
             received += buffer[..<count]
         }
+        return received
     }
 
-    private static func errorText() -> String { String(cString: strerror(errno)) }
+    private static func wait(_ descriptor: Int32, for events: Int32, until deadline: UInt64) throws(Failure) {
+        while true {
+            let now = MonotonicClock.now()
+            guard now < deadline else { throw .late }
+            var entry = pollfd(fd: descriptor, events: Int16(truncatingIfNeeded: events), revents: 0)
+            // Rounded up: the last millisecond is waited for as well.
+            let happened = poll(&entry, 1, Int32(clamping: (deadline - now + 999_999) / 1_000_000))
+            if happened > 0 { return }
+            if happened < 0, errno != EINTR { throw .last() }
+        }
+    }
 }

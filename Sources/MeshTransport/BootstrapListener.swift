@@ -16,9 +16,14 @@ final class BootstrapListener {
     private var connections: [Int32: Connection] = [:]
     private var requests: [String: Int] = [:]
     private var rateTimer: TimerID?
+    private var pauseTimer: TimerID?
+    private let log = Log(component: "bootstrap")
     private let answer: (BootstrapRequest) -> [UInt8]?
     private static let refused = Metrics.shared.counter(
         "modelexpress_bootstrap_refused_total", help: "Bootstrap connections refused or not answered.")
+    private static let acceptFailures = Metrics.shared.counter(
+        "modelexpress_bootstrap_accept_failures_total",
+        help: "Times that accepting bootstrap connections paused since it failed.")
 
     /// `answer` gives the signed answer, or nil to stay silent.
     init(
@@ -42,7 +47,7 @@ final class BootstrapListener {
 
     func close() {
         for connection in Array(connections.keys) { end(connection) }
-        if let rateTimer { thread.cancel(rateTimer) }
+        for timer in [rateTimer, pauseTimer].compactMap({ $0 }) { thread.cancel(timer) }
         thread.unregister(descriptor: descriptor)
         Glibc.close(descriptor)
     }
@@ -76,7 +81,7 @@ final class BootstrapListener {
                     accept(descriptor, $0, &length)
                 }
             }
-            guard accepted >= 0 else { return }
+            guard accepted >= 0 else { return pauseIfNeeded(errno) }
             mx_set_nonblocking(accepted, 1)
             mx_set_close_on_exec(accepted)
             let address = SocketAddress(storage: storage, length: length, family: Int32(storage.ss_family)).text
@@ -91,6 +96,19 @@ final class BootstrapListener {
             }
             connections[accepted] = Connection(timer: timer)
             thread.register(descriptor: accepted, events: .readable) { [unowned self] _ in receive(accepted) }
+        }
+    }
+
+    /// After a failure that is no single client's, most likely since no descriptor is left. The listener stays readable, so
+    /// asking again at once would spin.
+    private func pauseIfNeeded(_ code: Int32) {
+        guard ![EAGAIN, EINTR, ECONNABORTED].contains(code), pauseTimer == nil else { return }
+        log.error("can't accept connections", [("reason", String(cString: strerror(code)))])
+        Self.acceptFailures.increment()
+        thread.modify(descriptor: descriptor, events: [])
+        pauseTimer = thread.schedule(after: TransportLimits.acceptPause) { [unowned self] in
+            pauseTimer = nil
+            thread.modify(descriptor: descriptor, events: .readable)
         }
     }
 

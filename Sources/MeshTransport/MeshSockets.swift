@@ -15,8 +15,8 @@ final class MeshSockets {
         var dealer: ZeroMQSocket
         let key: CurveKey
         let endpoint: String
-        var openedAt: UInt64
-        var hasSent = false
+        /// Since when no message was taken; nil while they are.
+        var failingSince: UInt64?
         var subscriber: ZeroMQSocket?
     }
 
@@ -32,7 +32,7 @@ final class MeshSockets {
     private let log = Log(component: "mesh")
     /// A message from an admitted channel or a neighbour.
     var onMessage: ((PeerID, [UInt8]) -> Void)?
-    /// A hello from a channel on probation.
+    /// A hello, with the CURVE key that its channel proved: never the one that the record claims.
     var onHello: ((CurveKey, [UInt8]) -> Void)?
     var onGossip: ((PeerID, UInt64, [UInt8]) -> Void)?
 
@@ -93,6 +93,7 @@ final class MeshSockets {
         options.zapDomain = domain
         options.maximumMessageSize = Int64(messageSize)
         options.routerMandatory = true
+        if domain == Self.controlDomain { options.sendHighWater = TransportLimits.controlQueue }
         return options
     }
 
@@ -113,13 +114,16 @@ final class MeshSockets {
         }
         let key = CurveKey(digest)
         let (routingID, payload) = (message.frames[0], message.frames[1])
-        if let peer = admissions.peer(of: key) {
+        let peer = admissions.peer(of: key)
+        if peer != nil {
             admissions.heard(from: key, routingID: routingID)
-            onMessage?(peer, payload)
-        } else if admissions.heardOnProbation(from: key, routingID: routingID),
-            case .hello(let record)? = try? ControlMessage(decoding: payload)
-        {
+        } else if !admissions.heardOnProbation(from: key, routingID: routingID) {
+            return
+        }
+        if case .hello(let record)? = try? ControlMessage(decoding: payload) {
             onHello?(key, record)
+        } else if let peer {
+            onMessage?(peer, payload)
         }
     }
 
@@ -129,19 +133,24 @@ final class MeshSockets {
         guard channels[peer] == nil, endpoints.controlPort != 0 else { return }
         let endpoint = "tcp://\(Self.bracketed(endpoints.host)):\(endpoints.controlPort)"
         guard let dealer = openDealer(to: peer, key, endpoint) else { return }
-        channels[peer] = Channel(dealer: dealer, key: key, endpoint: endpoint, openedAt: now)
+        channels[peer] = Channel(dealer: dealer, key: key, endpoint: endpoint, failingSince: now)
     }
 
     private func openDealer(to peer: PeerID, _ key: CurveKey, _ endpoint: String) -> ZeroMQSocket? {
         var options = clientOptions(key, messageSize: WireLimits.controlMessage)
         // Nothing is queued for a peer that isn't there.
         options.immediate = true
+        options.sendHighWater = TransportLimits.controlQueue
         do {
             let dealer = try ZeroMQSocket(context: context, kind: .dealer, options: options)
             try dealer.connect(endpoint)
             loop.add(dealer) { [unowned self] message in
                 guard let payload = message.frames.first, message.frames.count == 1 else { return }
-                onMessage?(peer, payload)
+                if case .hello(let record)? = try? ControlMessage(decoding: payload) {
+                    onHello?(key, record)
+                } else {
+                    onMessage?(peer, payload)
+                }
             }
             return dealer
         } catch {
@@ -151,7 +160,10 @@ final class MeshSockets {
     }
 
     func subscribe(_ peer: PeerID, _ key: CurveKey, _ endpoints: Endpoints) {
-        guard channels[peer] != nil, channels[peer]?.subscriber == nil, endpoints.gossipPort != 0 else { return }
+        guard let channel = channels[peer], endpoints.gossipPort != 0 else { return }
+        // Asked for again after an edge was down: libzmq may have given the old one up.
+        if let old = channel.subscriber { close(old) }
+        channels[peer]?.subscriber = nil
         do {
             let subscriber = try ZeroMQSocket(
                 context: context, kind: .sub, options: clientOptions(key, messageSize: WireLimits.gossipFrame))
@@ -190,7 +202,7 @@ final class MeshSockets {
         let payload = message.encoded
         if let channel = channels[peer] {
             if (try? channel.dealer.send([payload])) == true {
-                channels[peer]?.hasSent = true
+                channels[peer]?.failingSince = nil
                 return
             }
             reopenIfStuck(peer, channel, now)
@@ -199,14 +211,19 @@ final class MeshSockets {
         _ = try? router?.send([routingID, payload])
     }
 
-    /// libzmq gives a channel up for good when its handshake was refused; such a one is made anew.
+    /// libzmq gives a channel up for good when its handshake was refused; such a one is made anew. The subscription has a
+    /// connection of its own, and stays.
     private func reopenIfStuck(_ peer: PeerID, _ channel: Channel, _ now: UInt64) {
-        guard now >= channel.openedAt + TransportLimits.reopenChannel else { return }
+        guard let since = channel.failingSince else {
+            channels[peer]?.failingSince = now
+            return
+        }
+        guard now >= since + TransportLimits.reopenChannel,
+            let dealer = openDealer(to: peer, channel.key, channel.endpoint)
+        else { return }
         close(channel.dealer)
-        if let subscriber = channel.subscriber { close(subscriber) }
-        channels[peer] = nil
-        guard let dealer = openDealer(to: peer, channel.key, channel.endpoint) else { return }
-        channels[peer] = Channel(dealer: dealer, key: channel.key, endpoint: channel.endpoint, openedAt: now)
+        channels[peer]?.dealer = dealer
+        channels[peer]?.failingSince = now
     }
 
     func publish(counter: UInt64, frame: [UInt8]) {

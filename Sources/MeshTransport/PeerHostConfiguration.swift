@@ -58,13 +58,18 @@ package enum TransportLimits {
     /// Connections on the bootstrap port at once, and how long each may take, nanoseconds.
     static let bootstrapConnections = 256
     static let bootstrapTimeout: UInt64 = 2 * Duration64.second
+    /// How long accepting pauses when no descriptor is left, nanoseconds.
+    static let acceptPause: UInt64 = 100 * Duration64.millisecond
     /// Requests a second from one address, and addresses remembered.
     static let bootstrapRate = 20
     static let bootstrapAddresses = 4_096
     /// Addresses of one DNS name that are asked.
     static let addressesPerName = 8
-    /// A channel that never took a message for this long is opened anew, nanoseconds.
+    /// A channel that took no message for this long is opened anew, nanoseconds.
     static let reopenChannel: UInt64 = 5 * Duration64.second
+    /// Messages that wait for one neighbour on a control channel. The largest are pages of half a megabyte, and a neighbour that
+    /// asks without reading must not make us hold many.
+    static let controlQueue: Int32 = 48
     /// How long the last messages of a leaving peer have to go out, nanoseconds.
     static let farewell: UInt64 = 200 * Duration64.millisecond
     /// The soonest next tick, nanoseconds: a bound on how busy a mistaken deadline can make a peer.

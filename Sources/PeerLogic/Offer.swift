@@ -6,7 +6,7 @@ struct Offer: Sendable {
     let manifest: Manifest
     let id: ManifestID
     let encoded: [UInt8]
-    let proof: IntroductionProof
+    var proof: IntroductionProof
     /// The pull whose destination is served; nil for content that was there at the start. Another pull of the same manifest
     /// fills a destination of its own, which isn't served.
     let owner: PullID?

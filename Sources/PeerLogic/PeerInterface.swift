@@ -61,6 +61,8 @@ package enum PeerEvent: Sendable {
     case served(LeaseID, bytes: UInt64)
     /// Frames out of a store, see `MeshEvent.restored`.
     case restored([[UInt8]])
+    /// A newer join token of the same cluster: the certificate is made anew with it at once.
+    case token(TokenHolder)
     /// No new readers; tell the mesh that this peer leaves.
     case depart
     case tick
@@ -115,6 +117,8 @@ package enum PullFailure: Hashable, Sendable {
     case unreachable(seeds: [String], reason: String)
     /// We may not read it.
     case refused(String)
+    /// Somebody offers it, and nobody's offer could be taken: another one may come.
+    case notBelieved(String)
     case destination(String)
     case transfer(FanInFailure)
     case cancelled
@@ -131,7 +135,7 @@ extension PullFailure: CustomStringConvertible {
             seeds.isEmpty
                 ? "no peer is known: name bootstrap ports with --peers or MX_PEERS"
                 : "none of \(seeds.joined(separator: ", ")) let us in (\(reason)); is a server or peer running there?"
-        case .refused(let reason): reason
+        case .refused(let reason), .notBelieved(let reason): reason
         case .destination(let reason): reason
         case .transfer(let failure): "\(failure)"
         case .cancelled: "cancelled"

@@ -29,6 +29,9 @@ extension PeerLogic {
             guard var pull = pulls[id], case .fetching(let asked, let expected, var assembly, _) = pull.phase,
                 asked == peer, expected == request
             else { continue }
+            // Gives up the other reference to the pages, so that the next one is appended in place.
+            pull.phase = .searching
+            pulls[id]?.phase = .searching
             switch assembly.add(total: total, offset: offset, bytes: bytes, proof: proof) {
             case .refused(let error): distrust(id, peer, "its manifest is malformed: \(error)", now, &effects)
             case .complete(let encoded): accept(id, encoded, assembly, from: peer, now, &effects)
@@ -51,7 +54,12 @@ extension PeerLogic {
             guard case .fetching(let asked, let expected, _, _)? = pulls[id]?.phase, asked == peer,
                 expected == request
             else { continue }
-            distrust(id, peer, code.sentence, now, &effects)
+            switch code {
+            case .notPermitted: distrust(id, peer, code.sentence, now, &effects)
+            // It may have it later, or is on its way out: others are asked, and it again a few times.
+            case .busy, .unknownManifest, .draining, .unknownLease, .noLane:
+                heardNothing(id, from: peer, code.sentence, now, &effects)
+            }
         }
     }
 
@@ -99,11 +107,11 @@ extension PeerLogic {
 
     /// A page did not come: the search begins again, with this peer too until it was silent too often.
     private mutating func heardNothing(
-        _ id: PullID, from peer: PeerID, _ now: Moment, _ effects: inout [PeerEffect]
+        _ id: PullID, from peer: PeerID, _ reason: String, _ now: Moment, _ effects: inout [PeerEffect]
     ) {
         pulls[id]?.silences[peer, default: 0] += 1
         if pulls[id]?.silences[peer] ?? 0 >= configuration.manifestSilences {
-            return distrust(id, peer, "it did not send its manifest in time", now, &effects)
+            return distrust(id, peer, reason, now, &effects)
         }
         pulls[id]?.phase = .searching
         search(id, now, &effects)
@@ -235,7 +243,9 @@ extension PeerLogic {
         switch pull.phase {
         case .searching: search(id, now, &effects)
         case .fetching(let peer, _, _, let deadline):
-            if now.monotonic >= deadline { heardNothing(id, from: peer, now, &effects) }
+            if now.monotonic >= deadline {
+                heardNothing(id, from: peer, "it did not send its manifest in time", now, &effects)
+            }
         case .reading(_, let fanIn):
             if let deadline = fanIn.nextDeadline, now.monotonic >= deadline { step(id, .tick, now, &effects) }
         case .preparing, .sealing: break

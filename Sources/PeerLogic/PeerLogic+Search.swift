@@ -63,9 +63,16 @@ extension PeerLogic {
             return .unreachable(seeds: configuration.seeds, reason: lastBootstrapProblem)
         }
         if let peer = pull.distrusted.keys.sorted().first, let reason = pull.distrusted[peer] {
-            return .refused("\(peer.short) offers \"\(pull.wanted.model)\", but \(reason)")
+            return .notBelieved("\(peer.short) offers \"\(pull.wanted.model)\", but \(reason)")
         }
-        let offered = mesh.sources(atWall: now.wall).map(\.announcement.identity.model)
+        let sources = mesh.sources(atWall: now.wall).map(\.announcement.identity)
+        let revisions = Set(sources.filter { $0.model == pull.wanted.model }.map(\.revision)).sorted()
+        if let wanted = pull.wanted.revision, !revisions.isEmpty {
+            return .notFound(
+                model: "\(pull.wanted.model)\" in revision \"\(wanted)",
+                similar: revisions.prefix(8).map { "revision \($0)" })
+        }
+        let offered = sources.map(\.model)
         return .notFound(model: pull.wanted.model, similar: Array(Set(offered)).sorted().prefix(8).map { $0 })
     }
 }

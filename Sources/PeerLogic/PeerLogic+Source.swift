@@ -22,17 +22,34 @@ extension PeerLogic {
 
     /// Our word that this is the content of its source id; without the role `origin`, the word of another that we were given.
     private func introduce(_ content: ServedContent, _ now: Moment) -> IntroductionProof? {
-        let manifest = content.manifest
-        guard TrustRules.permits(chain, .origin, model: manifest.identity.model) else {
-            return offers[content.id]?.proof
-        }
+        introduction(of: content.manifest, content.id, now) ?? offers[content.id]?.proof
+    }
+
+    /// Nil without the role `origin` for the model.
+    private func introduction(of manifest: Manifest, _ id: ManifestID, _ now: Moment) -> IntroductionProof? {
+        guard mayIntroduce(model: manifest.identity.model) else { return nil }
         let introduction = Introduction(
             source: manifest.identity.id, model: manifest.identity.model, stage: manifest.identity.stage,
-            rank: manifest.rank, manifest: content.id, notBefore: now.wall,
+            rank: manifest.rank, manifest: id, notBefore: now.wall,
             notAfter: now.wall + min(configuration.introductionLife, ValidityLimits.introduction),
-            token: token.grant.value.id)
+            token: chain.grant.value.id)
         return IntroductionProof(
             introduction: secrets.signer.sign(introduction, cluster: token.anchor.cluster), author: chain)
+    }
+
+    /// At half its life an introduction is issued again by whoever may and holds the whole content, its author or not: content
+    /// must stay introduced when the pod that came first is long gone.
+    mutating func introduceAnew(_ now: Moment) {
+        for id in offers.keys.sorted() {
+            guard let offer = offers[id], offer.haveMap.isFull else { continue }
+            let told = offer.proof.introduction.value
+            guard now.wall >= told.notBefore + (told.notAfter - told.notBefore) / 2,
+                let proof = introduction(of: offer.manifest, id, now)
+            else { continue }
+            offers[id]?.proof = proof
+            // Announced again, since every announcement names its introduction.
+            offers[id]?.announcedEighths = nil
+        }
     }
 
     mutating func register(_ offer: Offer) { offers[offer.id] = offer }

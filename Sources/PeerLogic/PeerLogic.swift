@@ -13,7 +13,7 @@ package struct PeerLogic: Sendable {
     package let local: PeerID
     package internal(set) var mesh: Mesh
     var authority: PeerAuthority
-    let token: TokenHolder
+    var token: TokenHolder
     let secrets: any PeerSecrets
     var generator: SeededGenerator
     var chain: CertificateChain
@@ -80,6 +80,7 @@ package struct PeerLogic: Sendable {
         case .sealFailed(let id, let reason): fail(id, .destination(reason), now, &effects)
         case .served(_, let bytes): bytesServed += bytes
         case .restored(let frames): run(.restored(frames), now, &effects)
+        case .token(let holder): replace(token: holder, now, &effects)
         case .depart: depart(now, &effects)
         case .tick: tick(now, &effects)
         }
@@ -225,6 +226,7 @@ package struct PeerLogic: Sendable {
 
     private mutating func tick(_ now: Moment, _ effects: inout [PeerEffect]) {
         if now.wall >= nextCertificate { renewCertificate(now, &effects) }
+        introduceAnew(now)
         mesh.report(
             slotsInUse: ledger.slotsInUse, slots: offers.isEmpty ? 0 : configuration.ledger.slots,
             bytesServed: bytesServed, bytesReceived: bytesReceived)
@@ -238,12 +240,24 @@ package struct PeerLogic: Sendable {
         for id in pulls.keys.sorted() { tick(id, now, &effects) }
     }
 
+    private mutating func replace(token holder: TokenHolder, _ now: Moment, _ effects: inout [PeerEffect]) {
+        guard holder.anchor == token.anchor, holder.grant != token.grant else { return }
+        token = holder
+        log(.info, "a new join token is used", [("token.ends", "\(holder.grant.value.notAfter)")], &effects)
+        renewCertificate(now, &effects)
+    }
+
     /// At half its life the certificate is made anew; an expired token is told, and the peer goes on until its certificate ends.
     private mutating func renewCertificate(_ now: Moment, _ effects: inout [PeerEffect]) {
         do {
             let renewed = try token.certify(peer: local, curveKey: secrets.curveKey, atWall: now.wall)
             try authority.rules.check(renewed, atWall: now.wall)
             chain = renewed
+            if renewed.certificate.value.notAfter >= token.grant.value.notAfter {
+                log(
+                    .warning, "the join token ends soon: put a new one in its place (`modelexpress keys token`)",
+                    [("token.ends", "\(token.grant.value.notAfter)")], &effects)
+            }
             nextCertificate = max(Self.halfLife(of: renewed), now.wall + 60_000)
             guard let endpoints else { return }
             take(mesh.present(chain: chain, endpoints: endpoints, now: now, authority: &authority), now, &effects)

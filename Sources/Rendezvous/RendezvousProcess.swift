@@ -152,6 +152,13 @@ package final class RendezvousProcess: Sendable {
         await NeighbourWatch.run(host) { cache.save($0) }
     }
 
+    /// Takes up a join token that replaces ours, until the task is cancelled. With the root key at hand there is none.
+    package func watchToken() async {
+        guard access(settings.peer.state.rootKey, R_OK) != 0 else { return }
+        let host = self.host
+        await TokenWatch.run(path: settings.peer.tokenPath) { host.submit(.token($0)) }
+    }
+
     /// Says goodbye, lets the last writes out, and ends Redis if it is ours.
     package func stop() async {
         await host.stop()

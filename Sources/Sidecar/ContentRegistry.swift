@@ -16,6 +16,13 @@ final class ContentRegistry: Sendable {
 
     func insert(_ content: Content, for manifest: ManifestID) { contents.withLock { $0[manifest] = content } }
 
+    /// Content that is served whole already stays; a pull beside it is then only a copy.
+    func insertIfAbsent(_ content: Content, for manifest: ManifestID) {
+        contents.withLock { contents in
+            if contents[manifest] == nil { contents[manifest] = content }
+        }
+    }
+
     func remove(_ manifest: ManifestID) { contents.withLock { $0[manifest] = nil } }
 
     /// Removes the content of one destination, and not what another serves under the same manifest.

@@ -31,6 +31,8 @@ final class LaneShell: PeerEffectHandler {
     private let threads: Int
     private let jobs = Guarded<[PullID: PullJob]>([:])
     private let host = Guarded<PeerHost?>(nil)
+    /// Set when the process ends: no folder is digested any more.
+    private let isEnding = Guarded(false)
     private let log = Log(component: "transfer")
 
     init(server: LaneServer, socketDirectory: String?, digester: ChunkDigester) throws(EventThreadError) {
@@ -48,8 +50,12 @@ final class LaneShell: PeerEffectHandler {
 
     func add(_ job: PullJob) { jobs.withLock { $0[job.id] = job } }
 
+    /// Whatever is being digested ends soon, and what waits for it does not begin. Any thread.
+    func cancelDigests() { isEnding.withLock { $0 = true } }
+
     /// Ends what only this shell would keep alive. Waits for its threads; never from a task.
     func stop() {
+        cancelDigests()
         host.withLock { $0 = nil }
         server.stop()
         verification.stop()
@@ -57,33 +63,56 @@ final class LaneShell: PeerEffectHandler {
         notices.stop()
     }
 
-    /// Opens and digests a folder on the file pool.
+    /// Opens and digests a folder on the file pool, until the task is cancelled or this shell stops.
     ///
     /// - Parameter progress: bytes done and in all; called on that pool.
     func digest(
         path: String, name: String?, revision: String?, cacheFolder: String,
         progress: @escaping @Sendable (UInt64, UInt64) -> Void
     ) async throws(SidecarError) -> (folder: CheckpointFolder, manifest: Manifest) {
-        let (digester, threads) = (self.digester, self.threads)
-        let outcome: Result<(CheckpointFolder, Manifest), CheckpointError>? = await withCheckedContinuation { waiting in
-            let isQueued = files.submit {
-                do throws(CheckpointError) {
-                    let folder = try CheckpointFolder.open(path: path, name: name, revision: revision)
-                    // A cache that can't be used costs time, not correctness.
-                    let cache = try? DigestCache.open(folder: cacheFolder)
-                    let manifest = try folder.digest(
-                        using: digester, threads: threads, cache: cache, progress: progress)
-                    waiting.resume(returning: .success((folder, manifest)))
-                } catch {
-                    waiting.resume(returning: .failure(error))
-                }
-            }
-            if !isQueued { waiting.resume(returning: nil) }
+        let (digester, threads, isEnding) = (self.digester, self.threads, self.isEnding)
+        let outcome = await onFiles { (isCancelled) throws(CheckpointError) in
+            let isCancelled: @Sendable () -> Bool = { isCancelled() || isEnding.withLock { $0 } }
+            guard !isCancelled() else { throw .cancelled }
+            let folder = try CheckpointFolder.open(path: path, name: name, revision: revision)
+            // A cache that can't be used costs time, not correctness.
+            let cache = try? DigestCache.open(folder: cacheFolder)
+            let manifest = try folder.digest(
+                using: digester, threads: threads, cache: cache, isCancelled: isCancelled, progress: progress)
+            return (folder, manifest)
         }
         switch outcome {
         case .success(let found): return (found.0, found.1)
         case .failure(let error): throw SidecarError(error)
         case nil: throw SidecarError("too many folders are being opened at once; try again later")
+        }
+    }
+
+    /// Whether a pull to this folder would find files in it. Looked up on the file pool.
+    func holdsFiles(_ directory: String) async -> Bool {
+        let outcome = await onFiles { _ in FolderWriter.holdsFiles(directory) }
+        if case .success(true) = outcome { return true }
+        return false
+    }
+
+    /// Runs blocking work of a task on the file pool; nil when the pool takes no more.
+    private func onFiles<Value: Sendable>(
+        _ work: @escaping @Sendable (_ isCancelled: @escaping @Sendable () -> Bool) throws(CheckpointError) -> Value
+    ) async -> Result<Value, CheckpointError>? {
+        let isCancelled = Guarded(false)
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { waiting in
+                let isQueued = files.submit {
+                    do throws(CheckpointError) {
+                        waiting.resume(returning: .success(try work { isCancelled.withLock { $0 } }))
+                    } catch {
+                        waiting.resume(returning: .failure(error))
+                    }
+                }
+                if !isQueued { waiting.resume(returning: nil) }
+            }
+        } onCancel: {
+            isCancelled.withLock { $0 = true }
         }
     }
 
@@ -118,12 +147,13 @@ final class LaneShell: PeerEffectHandler {
         let isQueued = files.submit { [self] in
             do throws(CheckpointError) {
                 let prepared = try job.prepare(
-                    manifest, manifestID, digester: digester, threads: threads, verification: verification
-                ) { [self] in completed(id, $0) }
-                // Content that is served whole already stays; this pull is then only a copy of it.
-                if registry[manifestID] == nil { registry.insert(prepared.content, for: manifestID) }
+                    manifest, manifestID, digester: digester, threads: threads, verification: verification,
+                    isCancelled: { [isEnding] in isEnding.withLock { $0 } }, onEvent: { [self] in completed(id, $0) })
+                try job.offer(prepared.content, as: manifestID, in: registry)
                 submit(.destinationReady(id, have: prepared.have))
             } catch {
+                // What is there stays for the next pull.
+                if case .cancelled = error { return submit(.cancel(id)) }
                 job.noteDestinationError(error)
                 submit(.destinationFailed(id, "\(error)"))
             }
@@ -148,12 +178,12 @@ final class LaneShell: PeerEffectHandler {
 
     private func available(_ id: PullID, _ chunk: Int) {
         guard let job = job(id) else { return }
-        job.markVerified(chunk)
+        job.markVerified(chunk, savedBy: files)
     }
 
     private func seal(_ id: PullID) {
         guard let job = job(id) else { return }
-        files.submit { [self] in
+        let isQueued = files.submit { [self] in
             do throws(CheckpointError) {
                 try job.seal()
                 submit(.sealed(id))
@@ -162,6 +192,7 @@ final class LaneShell: PeerEffectHandler {
                 submit(.sealFailed(id, "\(error)"))
             }
         }
+        if !isQueued { submit(.sealFailed(id, "too many pulls end at once; pull again, and nothing is read twice")) }
     }
 
     private func take(_ id: PullID, _ notice: PullNotice) {
@@ -179,17 +210,20 @@ final class LaneShell: PeerEffectHandler {
 
     /// What a failed pull wrote is cleaned up before its user is told.
     private func discard(_ job: PullJob, _ failure: PullFailure, then notice: PullNotice) {
-        if let (manifest, availability) = job.offered { registry.remove(manifest, of: availability) }
+        job.end(in: registry)
         let keepsForResume: Bool =
             switch failure {
             case .transfer(.stalled), .cancelled: true
+            // Nothing is wrong with what was written when only the file pool was full.
+            case .destination: !job.hasDestinationError
             default: false
             }
-        let isQueued = files.submit {
+        let discard: @Sendable () -> Void = {
             job.discard(keepsForResume: keepsForResume)
             job.take(notice)
         }
-        if !isQueued { job.take(notice) }
+        // Both refuse only when the process ends, and what was written then stays as after a kill.
+        if !files.submit(discard), !notices.submit(discard) { job.take(notice) }
     }
 
     // MARK: Completions, on the lanes' threads

@@ -25,6 +25,8 @@ final class PullJob: Sendable {
         /// Why the destination could not be made or sealed.
         var destinationError: CheckpointError?
         var isOver = false
+        /// Whether the file pool is about to write down which chunks are verified.
+        var savesMarks = false
         /// Progress that its user has not been told of yet; the newest replaces the one before.
         var untold: JobEvent?
     }
@@ -55,27 +57,45 @@ final class PullJob: Sendable {
 
     // MARK: On the file pool
 
-    /// Makes the destination and digests again what an earlier pull left there. Blocks.
+    /// Makes the destination and digests again what an earlier pull left there. Blocks, until the pull is over or
+    /// `isCancelled` says so at the latest.
     func prepare(
         _ manifest: Manifest, _ id: ManifestID, digester: ChunkDigester, threads: Int, verification: WorkerPool,
-        onEvent: @escaping @Sendable (LaneEvent) -> Void
+        isCancelled: @escaping @Sendable () -> Bool, onEvent: @escaping @Sendable (LaneEvent) -> Void
     ) throws(CheckpointError) -> (content: ContentRegistry.Content, have: ChunkSet) {
+        guard !isOver, !isCancelled() else { throw .cancelled }
         let writer = try FolderWriter.open(directory: directory, manifest: manifest, id: id)
-        let have = try writer.verifiedChunks(using: digester, threads: threads)
+        try ifNotOver { $0.writer = writer }
+        let have = try writer.verifiedChunks(
+            using: digester, threads: threads, isCancelled: { [self] in isOver || isCancelled() })
         let target = LaneTarget(
             layout: manifest.layout, digests: manifest.digests, digester: digester, integrity: integrity, sink: writer,
             buffers: ChunkBufferPool(bufferSize: Int(manifest.layout.chunkSize)), verification: verification,
             onEvent: onEvent)
         let availability = ChunkAvailability(ChunkSet(chunkCount: manifest.layout.chunkCount))
-        let isTooLate = state.withLock { state in
+        try ifNotOver { state in
             state.availability = availability
-            state.writer = writer
             state.target = target
+        }
+        return (ContentRegistry.Content(storages: writer, availability: availability), have)
+    }
+
+    /// Lets others read the destination, unless the pull is over: `end` finds what is offered, and nothing is after it.
+    func offer(
+        _ content: ContentRegistry.Content, as id: ManifestID, in registry: ContentRegistry
+    ) throws(CheckpointError) {
+        try ifNotOver { state in
             state.manifest = id
+            registry.insertIfAbsent(content, for: id)
+        }
+    }
+
+    private func ifNotOver(_ change: (inout State) -> Void) throws(CheckpointError) {
+        let isOver = state.withLock { state in
+            if !state.isOver { change(&state) }
             return state.isOver
         }
-        if isTooLate { throw .cancelled }
-        return (ContentRegistry.Content(storages: writer, availability: availability), have)
+        if isOver { throw .cancelled }
     }
 
     /// Keeps the typed error of a destination, which goes through the peer's logic as text only.
@@ -89,10 +109,7 @@ final class PullJob: Sendable {
 
     /// Ends the destination of a failed pull: what could be resumed is left, what can't be is removed. Blocks.
     func discard(keepsForResume: Bool) {
-        let (writer, target) = state.withLock { state in
-            state.isOver = true
-            return (state.writer, state.target)
-        }
+        let (writer, target) = state.withLock { ($0.writer, $0.target) }
         target?.buffers.close()
         if keepsForResume { writer?.keepForResume() } else { try? writer?.abandon() }
     }
@@ -116,19 +133,37 @@ final class PullJob: Sendable {
 
     func forgetLane(_ lease: LeaseID) { state.withLock { $0.lanes[lease] = nil } }
 
-    /// Notes that a chunk lies verified in the destination, for a later resume and for readers.
-    func markVerified(_ chunk: Int) {
-        let (writer, availability) = state.withLock { ($0.writer, $0.availability) }
+    /// Notes that a chunk lies verified in the destination: for readers at once, for a later resume when the file pool
+    /// comes to it. One job of that pool writes down all that is new by then.
+    func markVerified(_ chunk: Int, savedBy files: WorkerPool) {
+        let (writer, availability, isSaving) = state.withLock { state in
+            defer { state.savesMarks = true }
+            return (state.writer, state.availability, state.savesMarks)
+        }
         writer?.markVerified(chunk)
         availability?.insert(chunk)
+        guard !isSaving else { return }
+        let isQueued = files.submit { [self] in
+            state.withLock { $0.savesMarks = false }
+            writer?.saveMarks()
+        }
+        // The next chunk tries again, and whoever keeps the destination saves the rest.
+        if !isQueued { state.withLock { $0.savesMarks = false } }
     }
 
-    /// What lanes hand out of the destination, once it was prepared.
-    var offered: (manifest: ManifestID, availability: ChunkAvailability)? {
-        state.withLock { state in
+    var isOver: Bool { state.withLock { $0.isOver } }
+
+    /// Whether the disk is why the pull failed.
+    var hasDestinationError: Bool { state.withLock { $0.destinationError != nil } }
+
+    /// Ends the pull at once: a preparation that is under way is cancelled, and nobody is led to its content any more.
+    func end(in registry: ContentRegistry) {
+        let offered: (ManifestID, ChunkAvailability)? = state.withLock { state in
+            state.isOver = true
             guard let manifest = state.manifest, let availability = state.availability else { return nil }
             return (manifest, availability)
         }
+        if let (manifest, availability) = offered { registry.remove(manifest, of: availability) }
     }
 
     func take(_ notice: PullNotice) {

@@ -6,10 +6,13 @@ import PeerLogic
 package struct SidecarError: Error, Sendable, CustomStringConvertible {
     package let description: String
     package let exitCode: Int
+    /// Whether trying again can't help: our own token lacks a role.
+    package let isFinal: Bool
 
-    package init(_ description: String, exitCode: Int = ExitCodes.failed) {
+    package init(_ description: String, exitCode: Int = ExitCodes.failed, isFinal: Bool = false) {
         self.description = description
         self.exitCode = exitCode
+        self.isFinal = isFinal
     }
 
     init(_ error: CheckpointError) {
@@ -27,9 +30,10 @@ package struct SidecarError: Error, Sendable, CustomStringConvertible {
             switch failure {
             case .notFound: ExitCodes.notFound
             case .unreachable: ExitCodes.unreachable
-            case .refused: ExitCodes.refused
+            case .refused, .notBelieved: ExitCodes.refused
             case .destination, .transfer, .cancelled: ExitCodes.failed
             }
-        self.init("\(failure)", exitCode: code)
+        let isFinal = if case .refused = failure { true } else { false }
+        self.init("\(failure)", exitCode: code, isFinal: isFinal)
     }
 }

@@ -113,6 +113,12 @@ package final class SidecarProcess: Sendable {
         await NeighbourWatch.run(host) { cache.save($0) }
     }
 
+    /// Takes up a join token that replaces ours, until the task is cancelled.
+    package func watchToken() async {
+        let host = self.host
+        await TokenWatch.run(path: settings.peer.tokenPath) { host.submit(.token($0)) }
+    }
+
     private static func offers(_ peer: PeerSettings, _ server: LaneServer, _ advertised: String) -> [LaneOffer] {
         peer.lanes.compactMap { lane in
             switch lane {
@@ -123,8 +129,9 @@ package final class SidecarProcess: Sendable {
         }
     }
 
-    /// Says goodbye to the mesh and ends every lane.
+    /// Says goodbye to the mesh and ends every lane, and whatever is being digested.
     package func stop() async {
+        shell.cancelDigests()
         await host.stop()
         let shell = self.shell
         // Stopping waits for threads, which a task must not.
@@ -148,6 +155,8 @@ package final class SidecarProcess: Sendable {
     package func serve(
         path: String, name: String?, revision: String?, emit: @escaping @Sendable (JobEvent) -> Void
     ) async throws(SidecarError) {
+        // Before the hours that a large folder may take, where the model's name is known by then.
+        if let name { try await requireOrigin(of: name) }
         let (folder, manifest) = try await shell.digest(
             path: path, name: name, revision: revision, cacheFolder: settings.peer.state.digestCache
         ) { done, total in
@@ -183,7 +192,20 @@ package final class SidecarProcess: Sendable {
         guard isOrigin == true else {
             throw SidecarError(
                 "the join token has no role `origin` for \"\(model)\"; make one with `modelexpress keys token`",
-                exitCode: ExitCodes.refused)
+                exitCode: ExitCodes.refused, isFinal: true)
+        }
+    }
+
+    /// What a daemon does for a folder: pulls a model into it, or offers it again as it is when an earlier run filled it.
+    ///
+    /// - Parameter emit: as for `pull` and `serve`.
+    package func fill(
+        _ folder: String, model: String, emit: @escaping @Sendable (JobEvent) -> Void
+    ) async throws(SidecarError) {
+        if await shell.holdsFiles(folder) {
+            try await serve(path: folder, name: model, revision: nil, emit: emit)
+        } else {
+            try await pull(WantedModel(model: model), to: folder, options: PullOptions(), emit: emit)
         }
     }
 
@@ -210,6 +232,8 @@ package final class SidecarProcess: Sendable {
                 if !host.submit(.pull(id, wanted, options)) {
                     continuation.resume(returning: .failure(SidecarError("the peer has stopped")))
                 }
+                // A cancellation that came before the pull was known did not find it.
+                if Task.isCancelled { host.submit(.cancel(id)) }
             }
         } onCancel: {
             host.submit(.cancel(id))

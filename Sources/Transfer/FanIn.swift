@@ -199,7 +199,8 @@ package struct FanIn: Sendable {
                 close(peer, coolDown: .max, &effects)
             }
         case .lost(let reason):
-            note(peer, reason)
+            // What is lost since we closed the lane says nothing of why we did.
+            if sources[peer]?.isClosing == false { note(peer, reason) }
             close(peer, coolDown: configuration.coolDown, &effects)
         }
     }

@@ -78,7 +78,9 @@ package struct ManifestAssembly: Sendable {
                 .tooLarge(field: "manifest", value: total, limit: UInt64(ManifestLimits.encodedSize)))
         }
         guard self.total == nil || self.total == total, offset == nextOffset, !page.isEmpty,
-            offset + UInt64(page.count) <= total
+            offset + UInt64(page.count) <= total,
+            // A source that drips would hold the pull for days.
+            page.count == WireLimits.manifestPage || offset + UInt64(page.count) == total
         else { return .refused(.malformed(field: "manifest page")) }
         self.total = total
         self.proof = proof ?? self.proof

@@ -4,10 +4,14 @@ import Telemetry
 /// Brings ZeroMQ sockets to an `EventThread`, and belongs to it: made, used and dropped on that thread.
 ///
 /// libzmq's descriptor tells of a change once, and any call on the socket, a send as well, may swallow that. So the
-/// descriptor only ends the wait; before each wait all sockets are read until none has input.
+/// descriptor only ends the wait; before each wait every socket whose descriptor fired, or on which anything was called since
+/// it was last read, is read until it has no input. Asking the others would cost each peer of a mesh as many system calls for
+/// a message as it has neighbours; they are asked once a second all the same, as a net under libzmq's subtleties.
 package final class ZeroMQLoop {
     /// How many messages of one socket are handled before others get their turn.
     package static let messagesPerTurn = 256
+    /// How often every socket is asked, nanoseconds.
+    private static let sweepPeriod: UInt64 = 1_000_000_000
 
     private final class Entry {
         let socket: ZeroMQSocket
@@ -25,6 +29,7 @@ package final class ZeroMQLoop {
     private let thread: EventThread
     private let log = Log(component: "zeromq")
     private var entries: [Entry] = []
+    private var nextSweep: UInt64 = 0
 
     /// - Parameter thread: the thread it is called on.
     package init(thread: EventThread) {
@@ -45,7 +50,7 @@ package final class ZeroMQLoop {
         let entry = Entry(socket: socket, handler: handler)
         precondition(entry.descriptor >= 0, "the socket is closed")
         entries.append(entry)
-        thread.register(descriptor: entry.descriptor, events: .readable) { _ in }
+        thread.register(descriptor: entry.descriptor, events: .readable) { _ in socket.mayHaveInput = true }
     }
 
     /// Calls `handler` with each event of `monitor`.
@@ -74,13 +79,20 @@ package final class ZeroMQLoop {
 
     /// True when anything was read: a handler's send on one socket may have swallowed the news of another.
     private func drain() -> Bool {
+        let now = MonotonicClock.now()
+        if now >= nextSweep {
+            nextSweep = now + Self.sweepPeriod
+            for entry in entries { entry.socket.mayHaveInput = true }
+        }
         var didWork = false
-        for entry in entries where drain(entry) { didWork = true }
+        for entry in entries where entry.socket.mayHaveInput && drain(entry) { didWork = true }
         return didWork
     }
 
     private func drain(_ entry: Entry) -> Bool {
         var count = 0
+        // Before the first question: a handler that calls the socket sets it again.
+        entry.socket.mayHaveInput = false
         do throws(ZeroMQError) {
             // Asked each time: a REQ or REP that is to send next would fail on receiving.
             while count < Self.messagesPerTurn, entry.isActive, entry.socket.hasInput {
@@ -91,6 +103,7 @@ package final class ZeroMQLoop {
             if !error.isTerminated { log.error("a socket failed and is read no more", [("error", error)]) }
             remove(entry.socket)
         }
+        if count == Self.messagesPerTurn { entry.socket.mayHaveInput = true }
         return count > 0
     }
 }

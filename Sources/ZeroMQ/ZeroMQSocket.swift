@@ -19,6 +19,8 @@ package final class ZeroMQSocket {
         "modelexpress_zeromq_dropped_messages_total", help: "Received messages dropped before anybody saw them.",
         labels: [("reason", "too_many_frames")])
 
+    /// Whether the loop has to ask for input: the descriptor fired, or a call may have swallowed its news.
+    var mayHaveInput = true
     /// What it is.
     package let kind: ZeroMQSocketKind
     private let context: ZeroMQContext
@@ -166,7 +168,7 @@ package final class ZeroMQSocket {
 
     /// Fills `message`, which must then be closed; false when there is nothing.
     private func receiveFrame() throws(ZeroMQError) -> Bool {
-        let open = try open("receive")
+        let open = try open("receive", isReading: true)
         zmq_msg_init(message)
         while zmq_msg_recv(message, open, ZMQ_DONTWAIT) < 0 {
             let code = zmq_errno()
@@ -189,7 +191,11 @@ package final class ZeroMQSocket {
         }
     }
 
-    private func open(_ operation: String) throws(ZeroMQError) -> UnsafeMutableRawPointer {
+    /// - Parameter isReading: reading goes on until there is no input, so that it leaves no news behind.
+    private func open(
+        _ operation: String, isReading: Bool = false
+    ) throws(ZeroMQError) -> UnsafeMutableRawPointer {
+        if !isReading { mayHaveInput = true }
         guard let socket else { throw ZeroMQError(operation: operation, subject: "", code: ENOTSOCK) }
         return socket
     }
@@ -197,14 +203,16 @@ package final class ZeroMQSocket {
     private func integer(_ option: Int32) throws(ZeroMQError) -> Int32 {
         var value: Int32 = 0
         var size = MemoryLayout<Int32>.size
-        guard zmq_getsockopt(try open("ask"), option, &value, &size) == 0 else { throw ZeroMQError.last("ask") }
+        guard zmq_getsockopt(try open("ask", isReading: true), option, &value, &size) == 0 else {
+            throw ZeroMQError.last("ask")
+        }
         return value
     }
 
     private func lastEndpoint() throws(ZeroMQError) -> String {
         var text = [UInt8](repeating: 0, count: 1024)
         var size = text.count
-        guard zmq_getsockopt(try open("ask"), ZMQ_LAST_ENDPOINT, &text, &size) == 0 else {
+        guard zmq_getsockopt(try open("ask", isReading: true), ZMQ_LAST_ENDPOINT, &text, &size) == 0 else {
             throw ZeroMQError.last("ask for the endpoint")
         }
         return String(decoding: text.prefix { $0 != 0 }, as: UTF8.self)

@@ -19,7 +19,8 @@ struct ServerProgram: AsyncParsableCommand {
             With a Redis that you run:             REDIS_URL=redis://redis:6379 modelexpress-server
 
             The keys come from `modelexpress keys init`. Without Redis the server serves from memory and says so.
-            """)
+            """,
+        version: Release.version)
 
     @OptionGroup(title: "Peer") var peer: PeerOptions
 
@@ -71,9 +72,11 @@ struct ServerProgram: AsyncParsableCommand {
                 ("http.port", Int(faces.http.port)), ("state.dir", settings.state.path),
             ])
         let remembering = Task { await server.rememberNeighbours() }
+        let watching = Task { await server.watchToken() }
         let signal = await signals.wait()
         log.info("leaving", [("signal", Int(signal))])
         remembering.cancel()
+        watching.cancel()
         faces.local.stop()
         await faces.http.stop()
         await server.stop()

@@ -26,7 +26,8 @@ struct SidecarProgram: AsyncParsableCommand {
 
             A folder that was pulled is served on. `modelexpress status`, `peers` and `sources` ask this process through its
             local socket in the state folder.
-            """)
+            """,
+        version: Release.version)
 
     @OptionGroup(title: "Peer") var peer: PeerOptions
 
@@ -73,6 +74,7 @@ struct SidecarProgram: AsyncParsableCommand {
             ])
         await withDiscardingTaskGroup { group in
             group.addTask { await sidecar.rememberNeighbours() }
+            group.addTask { await sidecar.watchToken() }
             for job in folders {
                 group.addTask { await Self.serve(job, sidecar, log) }
             }
@@ -112,6 +114,8 @@ struct SidecarProgram: AsyncParsableCommand {
         do {
             try await sidecar.serve(path: job.folder, name: job.name, revision: nil) { JobLog.write($0, to: log) }
         } catch {
+            // Whoever is told to leave has not failed.
+            guard !Task.isCancelled else { return }
             log.error("a folder can't be served", [("folder", job.folder), ("reason", error.description)])
         }
     }
@@ -120,16 +124,14 @@ struct SidecarProgram: AsyncParsableCommand {
         var pause = firstRetry
         while !Task.isCancelled {
             do {
-                try await sidecar.pull(
-                    WantedModel(model: job.name ?? ""), to: job.folder, options: PullOptions()
-                ) { JobLog.write($0, to: log) }
-                return
+                return try await sidecar.fill(job.folder, model: job.name ?? "") { JobLog.write($0, to: log) }
             } catch {
-                log.error(
-                    "a pull failed and is tried again",
-                    [("model", job.name ?? ""), ("reason", error.description), ("seconds", Int(pause / 1_000_000_000))])
-                // A folder that is full already needs a person, not another try.
-                if error.exitCode == ExitCodes.refused { return }
+                guard !Task.isCancelled else { return }
+                let values: [Log.Field] = [
+                    ("model", job.name ?? ""), ("folder", job.folder), ("reason", error.description),
+                ]
+                guard !error.isFinal else { return log.error("given up", values) }
+                log.warning("a pull failed and is tried again", values + [("seconds", pause / 1_000_000_000)])
             }
             try? await Task.sleep(nanoseconds: pause)
             pause = min(2 * pause, lastRetry)

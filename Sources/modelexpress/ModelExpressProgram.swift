@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandLine
+import Configuration
 
 /// The command line for people.
 @main
@@ -16,6 +17,7 @@ struct ModelExpressProgram: AsyncParsableCommand {
 
             Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 5 unreachable.
             """,
+        version: Release.version,
         subcommands: [
             ServeCommand.self, PullCommand.self, PeersCommand.self, SourcesCommand.self, StatusCommand.self,
             KeysCommand.self,

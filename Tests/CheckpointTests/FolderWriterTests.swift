@@ -37,6 +37,7 @@ struct FolderWriterTests {
             try chunk(index, of: content).withUnsafeBytes { try writer.write(chunk: index, bytes: $0) }
             writer.markVerified(index)
         }
+        writer.saveMarks()
     }
 
     private func expectPulled() throws {
@@ -146,6 +147,36 @@ struct FolderWriterTests {
         #expect(throws: CheckpointError.writerClosed(path: destination)) { try first.finish() }
         let second = try FolderWriter.open(directory: destination, manifest: manifest)
         #expect(try second.verifiedChunks(using: .portable, threads: 1).elements == [2])
+    }
+
+    @Test("A pull that is kept saves the marks that nobody saved before")
+    func unsavedMarks() throws {
+        let (content, manifest) = try source()
+        let first = try FolderWriter.open(directory: destination, manifest: manifest)
+        for index in [0, 2] {
+            try chunk(index, of: content).withUnsafeBytes { try first.write(chunk: index, bytes: $0) }
+            first.markVerified(index)
+        }
+        first.keepForResume()
+        first.saveMarks()
+        let second = try FolderWriter.open(directory: destination, manifest: manifest)
+        #expect(try second.verifiedChunks(using: .portable, threads: 1).elements == [0, 2])
+    }
+
+    @Test("A resume that is cancelled keeps what was there for the next one")
+    func cancelledResume() throws {
+        let (content, manifest) = try source()
+        let first = try FolderWriter.open(directory: destination, manifest: manifest)
+        try pull([1, 2], from: content, to: first)
+        first.keepForResume()
+        do {
+            let second = try FolderWriter.open(directory: destination, manifest: manifest)
+            #expect(throws: CheckpointError.cancelled) {
+                try second.verifiedChunks(using: .portable, threads: 2, isCancelled: { true })
+            }
+        }
+        let third = try FolderWriter.open(directory: destination, manifest: manifest)
+        #expect(try third.verifiedChunks(using: .portable, threads: 1).elements == [1, 2])
     }
 
     @Test("What a pull of another manifest left is removed")

@@ -3,6 +3,7 @@ import Digest
 import EventThread
 import Glibc
 import Records
+import Telemetry
 import Testing
 
 @testable import DataPlane
@@ -88,6 +89,35 @@ struct LaneServerTests {
         let all = silent
         #expect(await offPool { all.allSatisfy { $0.isClosed() } })
         try await expectServes(rig)
+        await rig.tearDown()
+    }
+
+    @Test("A flood of connections that say nothing does not keep readers out")
+    func idleFlood() async throws {
+        let rig = try LaneRig(Self.files) { $0.maximumConnections = 64 }
+        let flood = IdleFlood(port: rig.server.tcpPort)
+        let flooding = Task { await offPool { flood.run() } }
+        #expect(await eventually { flood.count >= IdleFlood.open })
+        for _ in 0..<3 { try await expectServes(rig) }
+        #expect(rig.server.connectionCount <= LaneLimits.unprovedConnections + LaneLimits.leaseConnections)
+        flood.stop()
+        await flooding.value
+        await rig.tearDown()
+    }
+
+    @Test("A lease's fifth connection ends its first, the others live on")
+    func connectionsOfLease() async throws {
+        let rig = try LaneRig(Self.files)
+        var readers: [RawReader] = []
+        for _ in 0...LaneLimits.leaseConnections {
+            let reader = try await RawReader(rig, .tcp)
+            #expect(await offPool { reader.shakeHands(rig) && reader.asks() })
+            readers.append(reader)
+        }
+        let (first, others) = (readers[0], readers.dropFirst())
+        #expect(await offPool { first.isClosed() })
+        #expect(await offPool { others.allSatisfy { $0.asks() } })
+        #expect(rig.server.connectionCount == LaneLimits.leaseConnections)
         await rig.tearDown()
     }
 
@@ -212,5 +242,40 @@ private final class RawReader: Sendable {
 
     func shakeHands(_ rig: LaneRig) -> Bool {
         (try? rig.opening(kind).shakeHands(over: socket)) != nil
+    }
+
+    /// Whether the source answers a request.
+    func asks() -> Bool {
+        send(LaneRequest(id: 1, chunk: .max).encoded) && receive(LaneResponse.size) != nil
+    }
+}
+
+/// Connects again and again and says nothing.
+private final class IdleFlood: Sendable {
+    /// Connections held open at a time.
+    static let open = 200
+    private let port: UInt16
+    private let state = Guarded((count: 0, isStopped: false))
+
+    init(port: UInt16) { self.port = port }
+
+    var count: Int { state.withLock { $0.count } }
+
+    func stop() { state.withLock { $0.isStopped = true } }
+
+    func run() {
+        var held: [Socket] = []
+        while !state.withLock({ $0.isStopped }) {
+            guard let socket = try? SocketEndpoints.connectTCP(host: "127.0.0.1", port: port, using: { _ in true })
+            else { continue }
+            held.append(socket)
+            if held.count > Self.open { held.removeFirst() }
+            let count = state.withLock { state in
+                state.count += 1
+                return state.count
+            }
+            // A thousand connections a second once the first wave is over.
+            if count > Self.open { poll(nil, 0, 1) }
+        }
     }
 }

@@ -22,8 +22,10 @@ struct BeliefTests {
         let pull = mesh.pull("org/a", at: node)
         mesh.run(for: 10 * second)
         #expect(mesh.nodes[node].content.isEmpty && !mesh.nodes[node].isComplete(pull))
-        if case .refused(let reason)? = mesh.nodes[node].failure(of: pull) { return reason }
-        return nil
+        switch mesh.nodes[node].failure(of: pull) {
+        case .refused(let reason), .notBelieved(let reason): return reason
+        default: return nil
+        }
     }
 
     @Test("A manifest whose bytes have another hash is not taken")

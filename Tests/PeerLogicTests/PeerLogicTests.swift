@@ -156,6 +156,39 @@ struct MembershipTests {
         #expect(mesh.agrees && mesh.nodes.allSatisfy { $0.gone.isEmpty && $0.logic.mesh.neighbourCount <= 5 })
     }
 
+    @Test("An introduction is issued again at half its life, so that content never goes out of date")
+    func introductions() throws {
+        var settings = VirtualMesh.Settings()
+        settings.introductionLife = 60_000
+        var mesh = VirtualMesh(seed: 11, settings: settings)
+        try mesh.startMany(2)
+        mesh.serve(try VirtualContent.manifest(model: "org/a", chunks: 4), at: 0)
+        mesh.run(for: 200 * second)
+        let pull = mesh.pull("org/a", at: 1)
+        #expect(mesh.run(for: 10 * second) { $0.nodes[1].isComplete(pull) })
+    }
+
+    @Test("A token that replaces another is used for the next certificate, and one of another cluster is not")
+    func newToken() throws {
+        var mesh = VirtualMesh(seed: 12)
+        try mesh.startMany(2)
+        mesh.run(for: 5 * second)
+        let before = mesh.nodes[1].logic.certificate.token
+        let delegate = VirtualSigner("delegate of another cluster")
+        let root = ClusterRoot(signer: VirtualSigner("another root"))
+        let grant = root.grant(
+            delegatedKey: delegate.publicKey, roles: .all, modelPrefixes: [""], certificateLife: 3_600_000,
+            notBefore: 0, notAfter: .max)
+        let foreign = try TokenHolder(anchor: root.anchor, grant: grant, delegate: delegate)
+        mesh.handle(.token(foreign), at: 1)
+        #expect(mesh.nodes[1].logic.certificate.token == before)
+        let next = try mesh.cluster.token(certificateLife: 3_000_000)
+        mesh.handle(.token(next), at: 1)
+        #expect(mesh.nodes[1].logic.certificate.token == next.grant.value.id)
+        mesh.run(for: 20 * second)
+        #expect(mesh.agrees && mesh.nodes.allSatisfy { $0.logic.mesh.knownPeers.count == 2 })
+    }
+
     @Test("Certificates are renewed at half their life, and nobody is lost over it")
     func certificates() throws {
         var mesh = VirtualMesh(seed: 10)

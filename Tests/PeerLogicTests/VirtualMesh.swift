@@ -21,6 +21,8 @@ struct VirtualMesh {
         var mesh = MeshConfiguration()
         var ledger = SourceLedger.Configuration()
         var fanIn = FanInConfiguration()
+        /// Milliseconds.
+        var introductionLife = ValidityLimits.introduction
     }
 
     /// Something that is on its way.
@@ -101,6 +103,7 @@ struct VirtualMesh {
         configuration.mesh = settings.mesh
         configuration.ledger = settings.ledger
         configuration.fanIn = settings.fanIn
+        configuration.introductionLife = settings.introductionLife
         configuration.laneOffers = [LaneOffer(kind: .tcp, address: name, port: 8015)]
         adjust(&configuration)
         let wall = VirtualCluster.epoch + Int64(now / Duration64.millisecond) + skew
@@ -229,18 +232,23 @@ struct VirtualMesh {
         }
     }
 
+    /// A hello comes with the key that its channel proved; other messages need an admitted channel.
     private mutating func receivedInbound(_ bytes: [UInt8], from: Int, at node: Int) {
         let key = nodes[from].secrets.curveKey
-        if let peer = nodes[node].admitted[key] {
-            handle(.message(from: peer, bytes), at: node)
-        } else if case .hello(let record)? = try? ControlMessage(decoding: bytes) {
+        if case .hello(let record)? = try? ControlMessage(decoding: bytes) {
             handle(.hello(key, record: record), at: node)
+        } else if let peer = nodes[node].admitted[key] {
+            handle(.message(from: peer, bytes), at: node)
         }
     }
 
     private mutating func receivedOutbound(_ bytes: [UInt8], from: Int, at node: Int) {
         guard nodes[node].channels.contains(nodes[from].id) else { return }
-        handle(.message(from: nodes[from].id, bytes), at: node)
+        if case .hello(let record)? = try? ControlMessage(decoding: bytes) {
+            handle(.hello(nodes[from].secrets.curveKey, record: record), at: node)
+        } else {
+            handle(.message(from: nodes[from].id, bytes), at: node)
+        }
     }
 
     mutating func publish(_ counter: UInt64, _ frame: [UInt8], from: Int) {

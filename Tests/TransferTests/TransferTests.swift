@@ -55,15 +55,21 @@ struct ManifestChoiceTests {
 
     @Test("Pages in order become the manifest; anything else is refused")
     func assembly() {
+        let page = WireLimits.manifestPage
+        let content = (0..<page + 5).map { UInt8(truncatingIfNeeded: $0) }
+        let total = UInt64(content.count)
         var assembly = ManifestAssembly(manifest: id(1))
-        guard case .incomplete = assembly.add(total: 5, offset: 0, bytes: [1, 2], proof: nil) else {
+        guard case .incomplete = assembly.add(total: total, offset: 0, bytes: Array(content[..<page]), proof: nil)
+        else {
             Issue.record("the first page")
             return
         }
-        #expect(assembly.nextOffset == 2)
-        for (total, offset, bytes) in [(5, 0, [1]), (5, 3, [1]), (6, 2, [1]), (5, 2, []), (5, 2, [1, 2, 3, 4])]
-            as [(UInt64, UInt64, [UInt8])]
-        {
+        let next = UInt64(page)
+        #expect(assembly.nextOffset == next)
+        for (total, offset, bytes) in [
+            (total, 0, [1]), (total, next + 1, [1]), (total + 1, next, [1]), (total, next, []),
+            (total, next, [1, 2, 3, 4, 5, 6]), (total, next, [1, 2]),
+        ] as [(UInt64, UInt64, [UInt8])] {
             var copy = assembly
             guard
                 case .refused(.malformed(field: "manifest page")) = copy.add(
@@ -73,7 +79,10 @@ struct ManifestChoiceTests {
                 continue
             }
         }
-        guard case .complete([1, 2, 3, 4, 5]) = assembly.add(total: 5, offset: 2, bytes: [3, 4, 5], proof: nil) else {
+        guard
+            case .complete(content) = assembly.add(
+                total: total, offset: next, bytes: Array(content[page...]), proof: nil)
+        else {
             Issue.record("the last page")
             return
         }

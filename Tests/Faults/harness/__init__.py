@@ -1,0 +1,1 @@
+"""What the fault tests share: a cluster of real processes, its local sockets, outcomes and figures."""
