@@ -17,15 +17,6 @@ extension RendezvousProcess {
                 return (word, word == "ok" || word == "degraded")
             },
             metrics: { Metrics.shared.exposition() },
-            json: { name in
-                var answer = LocalAnswer(isLast: true)
-                switch name {
-                case "peers": answer.peers = await self.peers()
-                case "sources": answer.sources = await self.sources()
-                case "status": answer.status = await self.status()
-                default: return nil
-                }
-                return try? LocalJSON.encode(answer)
-            })
+            json: { await self.json($0) })
     }
 }

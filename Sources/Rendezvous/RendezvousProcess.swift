@@ -12,7 +12,7 @@ import Telemetry
 import Trust
 
 /// One server: a peer on its thread, with a store.
-package final class RendezvousProcess: Sendable {
+package final class RendezvousProcess: MeshViews {
     /// How long the last writes have to reach Redis when the server ends.
     private static let flushLimit: Duration = .seconds(2)
 

@@ -14,7 +14,7 @@ package import Transfer
 import Trust
 
 /// One sidecar: a peer on its thread, its lanes, and the jobs that people and engines give it.
-package final class SidecarProcess: Sendable {
+package final class SidecarProcess: MeshViews {
     /// A pull's finished copy goes on being served for at most this long while others read from it, nanoseconds.
     private static let lingerLimit: UInt64 = 60 * Duration64.second
     private static let lingerCheck: UInt64 = 50 * Duration64.millisecond

@@ -62,6 +62,18 @@ struct PullTests {
         #expect(mesh.run(for: 10 * second) { $0.nodes[1].isComplete(pull) })
     }
 
+    @Test("A pull that finds everything an earlier pull left completes without a read")
+    func resumedWhole() throws {
+        var mesh = VirtualMesh(seed: 33)
+        try mesh.startMany(2)
+        let manifest = mesh.serve(try VirtualContent.manifest(model: "org/a", chunks: 40), at: 0)
+        mesh.run(for: 2 * second)
+        mesh.nodes[1].resumes[manifest] = ChunkSet(chunkCount: 40, full: true)
+        let pull = mesh.pull("org/a", at: 1)
+        #expect(mesh.run(for: 5 * second) { $0.nodes[1].isComplete(pull) })
+        #expect(mesh.nodes[1].report(of: pull)?.sources.isEmpty == true && mesh.nodes[1].logic.traffic.received == 0)
+    }
+
     @Test("A manifest of many pages comes whole")
     func manyPages() throws {
         var mesh = VirtualMesh(seed: 31)
