@@ -18,5 +18,7 @@ struct Edge: Sendable {
     var missed = 0
     /// The counter of the neighbour's latest gossip frame; a gap says that some were dropped.
     var gossipCounter: UInt64?
+    /// The counter of the frame that was last published to the neighbour.
+    var published: UInt64 = 0
     var isSubscribed = false
 }

@@ -3,18 +3,20 @@ import Records
 /// The gossip socket, and the digest exchange that makes good what it drops.
 extension Mesh {
     mutating func heard(
-        _ frame: [UInt8], counter: UInt64, from peer: PeerID, _ now: Moment, _ authority: inout some MeshAuthority,
+        _ frame: [UInt8], _ head: GossipHead, from peer: PeerID, _ now: Moment, _ authority: inout some MeshAuthority,
         _ effects: inout [MeshEffect]
     ) {
         guard edges[peer] != nil else { return }
         edges[peer]?.missed = 0
         let expected = edges[peer]?.gossipCounter.map { $0 &+ 1 }
-        edges[peer]?.gossipCounter = counter
+        edges[peer]?.gossipCounter = head.counter
         // A gap says that frames were dropped on this edge; the neighbour is asked at once what they were.
-        if let expected, counter > expected { exchangeDigests(with: peer, &effects) }
+        if let expected, head.counter > expected { exchangeDigests(with: peer, &effects) }
         switch take(frame, from: peer, mayHaveEnded: false, now, &authority, &effects) {
         case .new:
-            if store.peers.count > configuration.directPeers { broadcast(frame, &effects) }
+            if store.peers.count > configuration.directPeers {
+                broadcast(frame, hops: head.hops == .max ? .max : head.hops + 1, besides: peer, &effects)
+            }
             followUp(frame, from: peer, &effects)
         case .refused(.unknownAuthor): exchangeDigests(with: peer, &effects)
         case .known, .refused: break

@@ -20,9 +20,15 @@ extension Mesh {
         broadcast(bytes, &effects)
     }
 
-    mutating func broadcast(_ frame: [UInt8], _ effects: inout [MeshEffect]) {
-        publishCounter += 1
-        effects.append(.publish(counter: publishCounter, frame: frame))
+    mutating func broadcast(
+        _ frame: [UInt8], hops: UInt8 = 0, besides incoming: PeerID? = nil, _ effects: inout [MeshEffect]
+    ) {
+        for peer in edges.keys.sorted() where peer != incoming {
+            guard var edge = edges[peer] else { continue }
+            edge.published += 1
+            edges[peer] = edge
+            effects.append(.publish(to: peer, GossipHead(counter: edge.published, hops: hops), frame: frame))
+        }
     }
 
     /// Bounds, seen-set, author, signature, validity, roles; then the store. `from` is nil for frames of a hello.

@@ -15,7 +15,6 @@ package struct Mesh: Sendable {
     var generator: SeededGenerator
     /// Addresses of bootstrap ports that the operator named, and when each is asked next.
     var seeds: [(address: String, nextAttempt: UInt64)] = []
-    var publishCounter: UInt64 = 0
     var nextRequest: UInt64 = 1
     var nextBeacon: UInt64 = 0
     var nextAntiEntropy: UInt64 = 0
@@ -63,8 +62,8 @@ package struct Mesh: Sendable {
             greeted(curveKey, record, now, &authority, &effects)
         case .message(let peer, let message):
             received(message, from: peer, now, &authority, &effects)
-        case .gossip(let peer, let counter, let frame):
-            heard(frame, counter: counter, from: peer, now, &authority, &effects)
+        case .gossip(let peer, let head, let frame):
+            heard(frame, head, from: peer, now, &authority, &effects)
         case .restored(let frames):
             receivedFrames(frames, from: nil, now, &authority, &effects)
         case .tick:

@@ -22,7 +22,7 @@ package enum MeshEvent: Sendable {
     /// A message on an admitted channel.
     case message(from: PeerID, ControlMessage)
     /// A frame from the gossip socket of a neighbour.
-    case gossip(from: PeerID, counter: UInt64, frame: [UInt8])
+    case gossip(from: PeerID, GossipHead, frame: [UInt8])
     /// Frames out of a store: each owner's own record first, its beacon last. Judged like frames from anybody.
     case restored([[UInt8]])
     /// Time went on; `nextDeadline` tells when this is wanted.
@@ -42,8 +42,10 @@ package enum MeshEffect: Sendable, Equatable {
     /// The holder of this CURVE key is this peer; messages from its channel are the peer's.
     case admit(CurveKey, PeerID)
     case send(to: PeerID, ControlMessage)
-    /// Send to whoever listens to our gossip.
-    case publish(counter: UInt64, frame: [UInt8])
+    /// Listen to it no longer; the channel stays.
+    case unsubscribe(PeerID)
+    /// Send to one neighbour that listens to our gossip.
+    case publish(to: PeerID, GossipHead, frame: [UInt8])
     /// A peer's records changed in a way that choosers, stores and people care about.
     case changed(MeshChange)
 }

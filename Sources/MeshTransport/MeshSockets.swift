@@ -9,7 +9,8 @@ import ZeroMQ
 final class MeshSockets {
     private static let controlDomain = "control"
     private static let gossipDomain = "gossip"
-    private static let topic: [UInt8] = Array("g".utf8)
+    /// Bytes of a peer's name in its topic.
+    private static let topicName = 8
 
     private struct Channel {
         var dealer: ZeroMQSocket
@@ -20,6 +21,7 @@ final class MeshSockets {
         var subscriber: ZeroMQSocket?
     }
 
+    private let local: PeerID
     private let context: ZeroMQContext
     private let loop: ZeroMQLoop
     private let publicKey: CurveKey
@@ -34,9 +36,12 @@ final class MeshSockets {
     var onMessage: ((PeerID, [UInt8]) -> Void)?
     /// A hello, with the CURVE key that its channel proved: never the one that the record claims.
     var onHello: ((CurveKey, [UInt8]) -> Void)?
-    var onGossip: ((PeerID, UInt64, [UInt8]) -> Void)?
+    var onGossip: ((PeerID, GossipHead, [UInt8]) -> Void)?
 
-    init(thread: EventThread, publicKey: CurveKey, secretKey: [UInt8], ioThreads: Int) throws(ZeroMQError) {
+    init(
+        thread: EventThread, local: PeerID, publicKey: CurveKey, secretKey: [UInt8], ioThreads: Int
+    ) throws(ZeroMQError) {
+        self.local = local
         context = try ZeroMQContext(ioThreads: ioThreads)
         loop = ZeroMQLoop(thread: thread)
         self.publicKey = publicKey
@@ -167,18 +172,23 @@ final class MeshSockets {
         do {
             let subscriber = try ZeroMQSocket(
                 context: context, kind: .sub, options: clientOptions(key, messageSize: WireLimits.gossipFrame))
-            try subscriber.subscribe(Self.topic)
+            try subscriber.subscribe(Self.topic(of: local))
             try subscriber.connect("tcp://\(Self.bracketed(endpoints.host)):\(endpoints.gossipPort)")
             loop.add(subscriber) { [unowned self] message in
                 guard message.frames.count == 3 else { return }
-                var reader = WireReader(message.frames[1])
-                guard let counter = try? reader.read(UInt64.self, "counter") else { return }
-                onGossip?(peer, counter, message.frames[2])
+                guard let head = try? GossipHead(decoding: message.frames[1]) else { return }
+                onGossip?(peer, head, message.frames[2])
             }
             channels[peer]?.subscriber = subscriber
         } catch {
             log.warning("can't listen to a neighbour", [("peer.id", peer.short), ("reason", "\(error)")])
         }
+    }
+
+    func unsubscribe(_ peer: PeerID) {
+        guard let subscriber = channels[peer]?.subscriber else { return }
+        close(subscriber)
+        channels[peer]?.subscriber = nil
     }
 
     func disconnect(_ peer: PeerID) {
@@ -226,10 +236,14 @@ final class MeshSockets {
         channels[peer]?.failingSince = now
     }
 
-    func publish(counter: UInt64, frame: [UInt8]) {
-        var writer = WireWriter()
-        writer.write(counter)
-        _ = try? publisher?.send([Self.topic, writer.bytes, frame])
+    /// Each neighbour listens to a topic of its own, so that a frame needn't go back to where it came from, and the counter
+    /// of an edge shows exactly what was dropped on it.
+    func publish(to peer: PeerID, _ head: GossipHead, frame: [UInt8]) {
+        _ = try? publisher?.send([Self.topic(of: peer), head.encoded, frame])
+    }
+
+    private static func topic(of subscriber: PeerID) -> [UInt8] {
+        Array("g".utf8) + subscriber.bytes.prefix(topicName)
     }
 
     func close() {

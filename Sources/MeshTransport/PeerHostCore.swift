@@ -42,12 +42,12 @@ final class PeerHostCore: @unchecked Sendable {
 
     func start() throws -> Endpoints {
         let sockets = try MeshSockets(
-            thread: thread, publicKey: logic.certificate.curveKey, secretKey: curveSecretKey,
+            thread: thread, local: logic.local, publicKey: logic.certificate.curveKey, secretKey: curveSecretKey,
             ioThreads: configuration.ioThreads)
         self.sockets = sockets
         sockets.onMessage = { [unowned self] in handle(.message(from: $0, $1)) }
         sockets.onHello = { [unowned self] in handle(.hello($0, record: $1)) }
-        sockets.onGossip = { [unowned self] in handle(.gossip(from: $0, counter: $1, frame: $2)) }
+        sockets.onGossip = { [unowned self] in handle(.gossip(from: $0, $1, frame: $2)) }
         let listener = try BootstrapListener(
             thread: thread, address: configuration.bindAddress, port: configuration.bootstrapPort
         ) { [unowned self] in logic.bootstrapAnswer(to: $0, now: Self.now()) }
@@ -97,7 +97,8 @@ final class PeerHostCore: @unchecked Sendable {
         case .disconnect(let peer): sockets?.disconnect(peer)
         case .admit(let key, let peer): sockets?.admissions.admit(key, as: peer)
         case .send(let peer, let message): sockets?.send(message, to: peer, now: MonotonicClock.now())
-        case .publish(let counter, let frame): sockets?.publish(counter: counter, frame: frame)
+        case .unsubscribe(let peer): sockets?.unsubscribe(peer)
+        case .publish(let peer, let head, let frame): sockets?.publish(to: peer, head, frame: frame)
         case .changed: handler.perform(.mesh(effect))
         }
     }

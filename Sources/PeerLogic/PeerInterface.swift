@@ -45,7 +45,7 @@ package enum PeerEvent: Sendable {
     case bootstrapFailed(address: String, reason: String)
     case hello(CurveKey, record: [UInt8])
     case message(from: PeerID, [UInt8])
-    case gossip(from: PeerID, counter: UInt64, frame: [UInt8])
+    case gossip(from: PeerID, GossipHead, frame: [UInt8])
 
     case serve(ServedContent)
     case withdraw(ManifestID)

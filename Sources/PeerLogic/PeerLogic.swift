@@ -67,8 +67,7 @@ package struct PeerLogic: Sendable {
         case .bootstrapFailed(let address, let reason): bootstrapFailed(address, reason, now, &effects)
         case .hello(let key, let record): run(.hello(curveKey: key, record: record), now, &effects)
         case .message(let peer, let bytes): received(bytes, from: peer, now, &effects)
-        case .gossip(let peer, let counter, let frame):
-            run(.gossip(from: peer, counter: counter, frame: frame), now, &effects)
+        case .gossip(let peer, let head, let frame): run(.gossip(from: peer, head, frame: frame), now, &effects)
         case .serve(let content): serve(content, now, &effects)
         case .withdraw(let manifest): withdraw(manifest, now, &effects)
         case .pull(let id, let wanted, let options): begin(id, wanted, options, now, &effects)

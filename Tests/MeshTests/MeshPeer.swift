@@ -105,10 +105,10 @@ struct MeshPeer {
         mesh = Mesh(
             local: owner.id, configuration: configuration, presence: OwnPresence(name: name, zone: "", host: ""),
             incarnation: 1, seeds: seeds, generator: SeededGenerator(seed: 1))
-        let effects = mesh.present(
+        _ = mesh.present(
             chain: owner.chain, endpoints: Endpoints(host: "h", bootstrapPort: 1, controlPort: 2, gossipPort: 3),
             now: now, authority: &authority)
-        for case .publish(_, let frame) in effects { ownFrame = frame }
+        for case .record(_, owner.id, _, .peerRecord, _, let frame) in mesh.everything() { ownFrame = frame }
     }
 
     mutating func handle(_ event: MeshEvent) -> [MeshEffect] {

@@ -14,7 +14,7 @@ struct FrameTests {
     init() { peer.meet(other) }
 
     private mutating func hear(_ frame: [UInt8], counter: UInt64 = 1) -> [MeshEffect] {
-        peer.handle(.gossip(from: other.id, counter: counter, frame: frame))
+        peer.handle(.gossip(from: other.id, GossipHead(counter: counter, hops: 0), frame: frame))
     }
 
     @Test("A hello whose chain is for another CURVE key than the channel's is refused")
@@ -123,6 +123,7 @@ struct FrameTests {
         configuration.directPeers = 1
         peer = MeshPeer("local", configuration: configuration)
         peer.meet(other)
+        peer.meet(ToyOwner("listener"))
         let frame = other.announcement("m", at: epoch)
         #expect(isForwarded(hear(frame, counter: 2)))
         #expect(!isForwarded(hear(frame, counter: 3)), "seen")

@@ -161,7 +161,8 @@ struct BeliefTests {
             let bytes = generator.nextBytes(Int.random(in: 0...80, using: &generator))
             mesh.handle(.message(from: mesh.nodes[1].id, bytes), at: 0)
             mesh.handle(.hello(mesh.nodes[1].secrets.curveKey, record: bytes), at: 0)
-            mesh.handle(.gossip(from: mesh.nodes[1].id, counter: generator.next(), frame: bytes), at: 0)
+            mesh.handle(
+                .gossip(from: mesh.nodes[1].id, GossipHead(counter: generator.next(), hops: 0), frame: bytes), at: 0)
         }
         let pull = mesh.pull("org/a", at: 1)
         #expect(mesh.run(for: 3 * second) { $0.nodes[1].isComplete(pull) })

@@ -35,7 +35,7 @@ struct EquivocationTests {
     @Test("Who sees both quarantines the peer and proves it to everybody, and what the peer offered is gone")
     func conviction() throws {
         var (mesh, _, other) = try contradiction()
-        mesh.handle(.gossip(from: mesh.nodes[2].id, counter: 9_999, frame: other), at: 0)
+        mesh.handle(.gossip(from: mesh.nodes[2].id, GossipHead(counter: 9_999, hops: 0), frame: other), at: 0)
         #expect(mesh.nodes[0].changes.contains(.refused(from: mesh.nodes[2].id, reason: .equivocation)))
         #expect(isQuarantined(1, at: 0, mesh))
         #expect(mesh.run(for: second) { mesh in [0, 2, 3].allSatisfy { isQuarantined(1, at: $0, mesh) } })
@@ -48,7 +48,7 @@ struct EquivocationTests {
     @Test("A joiner learns whom the others have quarantined")
     func joiner() throws {
         var (mesh, _, other) = try contradiction()
-        mesh.handle(.gossip(from: mesh.nodes[2].id, counter: 9_999, frame: other), at: 0)
+        mesh.handle(.gossip(from: mesh.nodes[2].id, GossipHead(counter: 9_999, hops: 0), frame: other), at: 0)
         mesh.run(for: 2 * second)
         let late = try mesh.start(seeds: [mesh.nodes[3].address])
         #expect(mesh.run(for: 5 * second) { isQuarantined(1, at: late, $0) })
@@ -57,7 +57,7 @@ struct EquivocationTests {
     @Test("A quarantine ends with the certificate that it judges")
     func end() throws {
         var (mesh, _, other) = try contradiction()
-        mesh.handle(.gossip(from: mesh.nodes[2].id, counter: 9_999, frame: other), at: 0)
+        mesh.handle(.gossip(from: mesh.nodes[2].id, GossipHead(counter: 9_999, hops: 0), frame: other), at: 0)
         mesh.crash(1)
         let life = mesh.nodes[1].logic.certificate.notAfter - mesh.moment(of: 0).wall
         var state = mesh.nodes[0].logic
@@ -89,11 +89,15 @@ struct EquivocationTests {
         ]
         for (number, proof) in proofs.enumerated() {
             let sender = mesh.nodes[2].id
-            mesh.handle(.gossip(from: sender, counter: UInt64(10_000 + number), frame: proof.encoded), at: 0)
+            mesh.handle(
+                .gossip(from: sender, GossipHead(counter: UInt64(10_000 + number), hops: 0), frame: proof.encoded),
+                at: 0)
             #expect(mesh.nodes[0].logic.mesh.quarantinedPeers.isEmpty, "proof \(number)")
         }
         mesh.handle(
-            .gossip(from: mesh.nodes[2].id, counter: 11_000, frame: EquivocationProof(told, other, by: chain).encoded),
+            .gossip(
+                from: mesh.nodes[2].id, GossipHead(counter: 11_000, hops: 0),
+                frame: EquivocationProof(told, other, by: chain).encoded),
             at: 0)
         #expect(isQuarantined(1, at: 0, mesh), "the true one is believed")
     }

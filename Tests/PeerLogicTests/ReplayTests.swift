@@ -27,7 +27,9 @@ struct ReplayTests {
 
     private func replay(_ frames: [[UInt8]], to mesh: inout VirtualMesh) {
         for (number, frame) in frames.enumerated() {
-            mesh.handle(.gossip(from: mesh.nodes[2].id, counter: UInt64(10_000 + number), frame: frame), at: 0)
+            mesh.handle(
+                .gossip(from: mesh.nodes[2].id, GossipHead(counter: UInt64(10_000 + number), hops: 0), frame: frame),
+                at: 0)
             mesh.handle(.message(from: mesh.nodes[2].id, ControlMessage.give(frames: [frame]).encoded), at: 0)
         }
     }
@@ -63,9 +65,9 @@ struct ReplayTests {
             purpose: honest.purpose, author: honest.author, payload: honest.payload,
             signature: VirtualSigner("nobody").sign(honest.payload))
         mesh.nodes[0].changes.removeAll()
-        mesh.handle(.gossip(from: mesh.nodes[2].id, counter: 9_999, frame: forged.encoded), at: 0)
+        mesh.handle(.gossip(from: mesh.nodes[2].id, GossipHead(counter: 9_999, hops: 0), frame: forged.encoded), at: 0)
         #expect(mesh.nodes[0].changes == [.refused(from: mesh.nodes[2].id, reason: .badSignature)])
-        mesh.handle(.gossip(from: mesh.nodes[2].id, counter: 10_000, frame: [1, 2, 3]), at: 0)
+        mesh.handle(.gossip(from: mesh.nodes[2].id, GossipHead(counter: 10_000, hops: 0), frame: [1, 2, 3]), at: 0)
         #expect(mesh.nodes[0].changes.last == .refused(from: mesh.nodes[2].id, reason: .malformed))
     }
 }

@@ -47,7 +47,8 @@ extension VirtualMesh {
             nodes[node].admitted = nodes[node].admitted.filter { $0.value != peer }
         case .admit(let key, let peer): nodes[node].admitted[key] = peer
         case .send(let peer, let message): send(message, from: node, to: peer)
-        case .publish(let counter, let frame): publish(counter, frame, from: node)
+        case .unsubscribe(let peer): nodes[node].subscriptions.remove(peer)
+        case .publish(let peer, let head, let frame): publish(to: peer, head, frame, from: node)
         case .changed(let change): nodes[node].changes.append(change)
         }
     }

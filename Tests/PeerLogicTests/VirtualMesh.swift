@@ -251,12 +251,12 @@ struct VirtualMesh {
         }
     }
 
-    mutating func publish(_ counter: UInt64, _ frame: [UInt8], from: Int) {
+    mutating func publish(to peer: PeerID, _ head: GossipHead, _ frame: [UInt8], from: Int) {
         let author = nodes[from].id
-        for to in nodes.indices where nodes[to].subscriptions.contains(author) && !isCut(from, to) {
-            guard UInt64.random(in: 0..<100, using: &generator) >= settings.gossipLossPercent else { continue }
-            schedule(.event(.gossip(from: author, counter: counter, frame: frame)), at: to, after: latency())
-        }
+        guard let to = index(of: peer), nodes[to].subscriptions.contains(author), !isCut(from, to),
+            UInt64.random(in: 0..<100, using: &generator) >= settings.gossipLossPercent
+        else { return }
+        schedule(.event(.gossip(from: author, head, frame: frame)), at: to, after: latency())
     }
 
     private mutating func askBootstrap(_ address: String, at node: Int) {

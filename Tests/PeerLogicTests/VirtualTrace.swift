@@ -8,7 +8,7 @@ enum VirtualTrace {
         add([UInt8(truncatingIfNeeded: node)], to: &trace)
         switch effect {
         case .mesh(.send(let peer, let message)): add(peer.bytes + message.encoded, to: &trace)
-        case .mesh(.publish(let counter, let frame)): add(Array("\(counter)".utf8) + frame, to: &trace)
+        case .mesh(.publish(let peer, let head, let frame)): add(peer.bytes + head.encoded + frame, to: &trace)
         case .mesh(.changed(.record(let id, _, let version, _, _, _))):
             add(id.bytes + version.encoded, to: &trace)
         default: add(Array("\(effect)".utf8), to: &trace)
