@@ -2,6 +2,8 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -90,5 +92,18 @@ int mx_close_range_from(int first) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return -1;
     for (int fd = first; (rlim_t)fd < limit.rlim_max && fd < 1 << 20; fd++) close(fd);
+    return 0;
+}
+
+int mx_socket_cookie(int fd, uint64_t *cookie) {
+    socklen_t length = sizeof *cookie;
+    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &length);
+}
+
+int mx_tcp_received(int fd, uint64_t *bytes) {
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return -1;
+    *bytes = info.tcpi_bytes_received;
     return 0;
 }

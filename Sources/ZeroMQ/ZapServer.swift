@@ -74,7 +74,8 @@ private struct ZapAnswers {
         case .accept: Self.accepted.increment()
         case .refuse(let code, let reason):
             Self.refused.increment()
-            log.info(
+            // Whoever floods us decides how often this is said.
+            log.debug(
                 "a connection was refused",
                 [("domain", request.domain), ("peer.address", request.address), ("status", code), ("reason", reason)])
         }

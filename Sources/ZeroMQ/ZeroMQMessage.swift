@@ -4,6 +4,8 @@ package enum ZeroMQSocketKind: Sendable {
     case xpub
     /// Subscribes.
     case sub
+    /// Subscribes, and gets all that the publisher sends, asked for or not.
+    case xsub
     /// Talks to many by routing id, the first frame.
     case router
     /// Talks to those it is connected to, in turn.
@@ -27,12 +29,15 @@ package struct ZeroMQMessage: Sendable, Equatable {
     package var userID: String?
     /// The sender's IP address as text, for TCP; an IPv4 one is written as such even over an IPv6 socket.
     package var peerAddress: String?
+    /// The TCP connection it came on, which may be gone by now; nil for other transports.
+    package var descriptor: Int32?
 
     /// A message with these frames.
-    package init(frames: [[UInt8]], userID: String? = nil, peerAddress: String? = nil) {
+    package init(frames: [[UInt8]], userID: String? = nil, peerAddress: String? = nil, descriptor: Int32? = nil) {
         self.frames = frames
         self.userID = userID
         self.peerAddress = peerAddress
+        self.descriptor = descriptor
     }
 }
 

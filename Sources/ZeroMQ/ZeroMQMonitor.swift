@@ -52,6 +52,8 @@ package struct ZeroMQMonitorEvent: Sendable, Equatable {
     package var kind: Kind
     /// The endpoint it happened to.
     package var endpoint: String
+    /// The TCP connection that it happened to, for those kinds that name one.
+    package var descriptor: Int32?
 
     /// Two frames: the event's number and value in this machine's byte order, and the endpoint.
     init?(_ message: ZeroMQMessage) {
@@ -61,6 +63,10 @@ package struct ZeroMQMonitorEvent: Sendable, Equatable {
         }
         kind = Self.kind(number: number, value: value)
         endpoint = String(decoding: message.frames[1], as: UTF8.self)
+        switch kind {
+        case .connected, .accepted, .disconnected: descriptor = value
+        default: descriptor = nil
+        }
     }
 
     private static func kind(number: UInt16, value: Int32) -> Kind {

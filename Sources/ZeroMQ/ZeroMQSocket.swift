@@ -72,6 +72,12 @@ package final class ZeroMQSocket {
         return try lastEndpoint()
     }
 
+    /// Listens on the endpoint, as `bind` returned it, no longer. libzmq ends the connections that came in there, a moment
+    /// later; clients connect again by themselves. The port is free a moment later, too.
+    package func unbind(_ endpoint: String) throws(ZeroMQError) {
+        guard zmq_unbind(try open("unbind"), endpoint) == 0 else { throw ZeroMQError.last("unbind", endpoint) }
+    }
+
     /// Connects in the background, again and again until `disconnect` or `close`.
     package func connect(_ endpoint: String) throws(ZeroMQError) {
         guard zmq_connect(try open("connect"), endpoint) == 0 else { throw ZeroMQError.last("connect", endpoint) }
@@ -117,8 +123,13 @@ package final class ZeroMQSocket {
         return nil
     }
 
-    /// SUB: takes messages whose first bytes are `prefix`.
+    /// SUB and XSUB: asks for messages whose first bytes are `prefix`.
     package func subscribe(_ prefix: [UInt8]) throws(ZeroMQError) {
+        guard kind != .xsub else {
+            // libzmq keeps it and says it to every connection that comes to stand.
+            _ = try send([[1] + prefix])
+            return
+        }
         try ZeroMQOptionSetter(socket: try open("subscribe")).set(ZMQ_SUBSCRIBE, "subscribe", prefix)
     }
 
@@ -189,6 +200,8 @@ package final class ZeroMQSocket {
         if let address = zmq_msg_gets(message, "Peer-Address") {
             received.peerAddress = PeerAddress.normalised(String(cString: address))
         }
+        // What ZMQ_SRCFD reads, too. A descriptor may be used again: whoever acts on it asks the kernel which socket it is.
+        if let descriptor = zmq_msg_gets(message, "__fd") { received.descriptor = Int32(String(cString: descriptor)) }
     }
 
     /// - Parameter isReading: reading goes on until there is no input, so that it leaves no news behind.
@@ -200,7 +213,7 @@ package final class ZeroMQSocket {
         return socket
     }
 
-    private func integer(_ option: Int32) throws(ZeroMQError) -> Int32 {
+    func integer(_ option: Int32) throws(ZeroMQError) -> Int32 {
         var value: Int32 = 0
         var size = MemoryLayout<Int32>.size
         guard zmq_getsockopt(try open("ask", isReading: true), option, &value, &size) == 0 else {
@@ -209,14 +222,25 @@ package final class ZeroMQSocket {
         return value
     }
 
-    private func lastEndpoint() throws(ZeroMQError) -> String {
+    func wideInteger(_ option: Int32) throws(ZeroMQError) -> Int64 {
+        var value: Int64 = 0
+        var size = MemoryLayout<Int64>.size
+        guard zmq_getsockopt(try open("ask", isReading: true), option, &value, &size) == 0 else {
+            throw ZeroMQError.last("ask")
+        }
+        return value
+    }
+
+    func text(_ option: Int32) throws(ZeroMQError) -> String {
         var text = [UInt8](repeating: 0, count: 1024)
         var size = text.count
-        guard zmq_getsockopt(try open("ask", isReading: true), ZMQ_LAST_ENDPOINT, &text, &size) == 0 else {
-            throw ZeroMQError.last("ask for the endpoint")
+        guard zmq_getsockopt(try open("ask", isReading: true), option, &text, &size) == 0 else {
+            throw ZeroMQError.last("ask for a text")
         }
         return String(decoding: text.prefix { $0 != 0 }, as: UTF8.self)
     }
+
+    private func lastEndpoint() throws(ZeroMQError) -> String { try text(ZMQ_LAST_ENDPOINT) }
 }
 
 extension ZeroMQSocketKind {
@@ -225,6 +249,7 @@ extension ZeroMQSocketKind {
         switch self {
         case .xpub: ZMQ_XPUB
         case .sub: ZMQ_SUB
+        case .xsub: ZMQ_XSUB
         case .router: ZMQ_ROUTER
         case .dealer: ZMQ_DEALER
         case .rep: ZMQ_REP

@@ -110,6 +110,46 @@ package struct ZeroMQSocketOptions: Sendable {
     }
 }
 
+/// Options that can be asked for, so that a test sees what libzmq really runs with.
+package enum ZeroMQReadableOption: CaseIterable, Sendable {
+    case linger, maximumMessageSize, sendHighWater, receiveHighWater, immediate, reconnectInterval
+    case reconnectIntervalMaximum, handshakeInterval, connectTimeout, retransmitTimeout, keepalive, keepaliveIdle
+    case keepaliveInterval, keepaliveCount, backlog, ipv6, heartbeatInterval, curveServer
+
+    fileprivate var number: Int32 {
+        switch self {
+        case .linger: ZMQ_LINGER
+        case .maximumMessageSize: ZMQ_MAXMSGSIZE
+        case .sendHighWater: ZMQ_SNDHWM
+        case .receiveHighWater: ZMQ_RCVHWM
+        case .immediate: ZMQ_IMMEDIATE
+        case .reconnectInterval: ZMQ_RECONNECT_IVL
+        case .reconnectIntervalMaximum: ZMQ_RECONNECT_IVL_MAX
+        case .handshakeInterval: ZMQ_HANDSHAKE_IVL
+        case .connectTimeout: ZMQ_CONNECT_TIMEOUT
+        case .retransmitTimeout: ZMQ_TCP_MAXRT
+        case .keepalive: ZMQ_TCP_KEEPALIVE
+        case .keepaliveIdle: ZMQ_TCP_KEEPALIVE_IDLE
+        case .keepaliveInterval: ZMQ_TCP_KEEPALIVE_INTVL
+        case .keepaliveCount: ZMQ_TCP_KEEPALIVE_CNT
+        case .backlog: ZMQ_BACKLOG
+        case .ipv6: ZMQ_IPV6
+        case .heartbeatInterval: ZMQ_HEARTBEAT_IVL
+        case .curveServer: ZMQ_CURVE_SERVER
+        }
+    }
+}
+
+extension ZeroMQSocket {
+    /// The option as libzmq has it.
+    package func value(of option: ZeroMQReadableOption) throws(ZeroMQError) -> Int64 {
+        option == .maximumMessageSize ? try wideInteger(option.number) : Int64(try integer(option.number))
+    }
+
+    /// The ZAP domain; empty without one.
+    package func zapDomain() throws(ZeroMQError) -> String { try text(ZMQ_ZAP_DOMAIN) }
+}
+
 /// zmq_setsockopt by the type of the value.
 struct ZeroMQOptionSetter {
     let socket: UnsafeMutableRawPointer

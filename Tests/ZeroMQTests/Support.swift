@@ -15,7 +15,7 @@ final class Rig: @unchecked Sendable {
     /// Asks for the outcome, since each question would wake `thread` and so hide a wake-up that it lost.
     private let watcher: EventThread
     private var loop: ZeroMQLoop?
-    private var sockets: [ZeroMQSocket] = []
+    private(set) var sockets: [ZeroMQSocket] = []
 
     init() async throws {
         thread = try EventThread(name: "zeromq-test")
@@ -57,6 +57,18 @@ final class Rig: @unchecked Sendable {
         await withCheckedContinuation { continuation in
             let deadline = MonotonicClock.now() + patience
             watcher.post { self.ask(condition, deadline) { continuation.resume(returning: $0) } }
+        }
+    }
+
+    /// Binds the first socket again once its port is free; false when patience ended first.
+    func bindAgain(_ endpoint: String) async -> Bool {
+        let isBound = Guarded(false)
+        return await wait {
+            self.thread.post {
+                guard !isBound.withLock({ $0 }), (try? self.sockets[0].bind(endpoint)) != nil else { return }
+                isBound.withLock { $0 = true }
+            }
+            return isBound.withLock { $0 }
         }
     }
 

@@ -71,6 +71,12 @@ ssize_t mx_receive_descriptors(
     int socket, void *data, size_t capacity, int *fds, size_t fd_capacity, size_t *fd_count);
 /// Closes every descriptor from `first` on.
 int mx_close_range_from(int first);
+/// The kernel's number of a socket, which no other socket ever has while the system runs: a descriptor is used again, this
+/// is not. (SO_COOKIE is hidden from Swift.)
+int mx_socket_cookie(int fd, uint64_t *cookie);
+/// Bytes that a TCP connection has received since it stands, read by the program or not. (Two headers define tcp_info, and
+/// the C library's has no such field.)
+int mx_tcp_received(int fd, uint64_t *bytes);
 
 // Variadic calls
 
