@@ -1,16 +1,16 @@
 import EventThread
 import Glibc
-import Records
+package import Records
 
 /// Asks who answers at a bootstrap port. Blocks for a bounded time (`bootstrapTimeout` for each address), on a worker thread.
-enum BootstrapClient {
-    enum Outcome: Hashable, Sendable {
+package enum BootstrapClient {
+    package enum Outcome: Hashable, Sendable {
         case answered([UInt8])
         case failed(String)
     }
 
     /// Asks every address of the name, at most `addressesPerName`: a headless service has many.
-    static func ask(host: String, port: UInt16, request: BootstrapRequest) -> [Outcome] {
+    package static func ask(host: String, port: UInt16, request: BootstrapRequest) -> [Outcome] {
         let (addresses, error) = SocketAddress.resolve(
             host: host, port: port, limit: TransportLimits.addressesPerName)
         guard !addresses.isEmpty else { return [.failed(error ?? "the name has no address")] }

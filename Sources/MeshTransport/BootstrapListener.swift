@@ -14,13 +14,30 @@ final class BootstrapListener {
     private let thread: EventThread
     private let descriptor: Int32
     private var connections: [Int32: Connection] = [:]
-    private var requests: [String: Int] = [:]
-    private var rateTimer: TimerID?
+    private var requests = AddressRate(TransportLimits.bootstrapRate)
     private var pauseTimer: TimerID?
     private let log = Log(component: "bootstrap")
     private let answer: (BootstrapRequest) -> [UInt8]?
-    private static let refused = Metrics.shared.counter(
-        "modelexpress_bootstrap_refused_total", help: "Bootstrap connections refused or not answered.")
+    /// Why a connection got no answer.
+    private enum Refusal: String, CaseIterable {
+        /// Too many connections at once.
+        case crowd
+        /// Too many requests a second, of its address or of all.
+        case rate
+        /// No whole request in time.
+        case late
+        /// No request of this cluster.
+        case garbage
+    }
+
+    private static let refused: [Refusal: Counter] = Dictionary(
+        uniqueKeysWithValues: Refusal.allCases.map { reason in
+            let counter = Metrics.shared.counter(
+                "modelexpress_bootstrap_refused_total",
+                help: "Bootstrap connections refused or not answered, by reason.",
+                labels: [("reason", reason.rawValue)])
+            return (reason, counter)
+        })
     private static let acceptFailures = Metrics.shared.counter(
         "modelexpress_bootstrap_accept_failures_total",
         help: "Times that accepting bootstrap connections paused since it failed.")
@@ -47,7 +64,7 @@ final class BootstrapListener {
 
     func close() {
         for connection in Array(connections.keys) { end(connection) }
-        for timer in [rateTimer, pauseTimer].compactMap({ $0 }) { thread.cancel(timer) }
+        if let pauseTimer { thread.cancel(pauseTimer) }
         thread.unregister(descriptor: descriptor)
         Glibc.close(descriptor)
     }
@@ -85,13 +102,14 @@ final class BootstrapListener {
             mx_set_nonblocking(accepted, 1)
             mx_set_close_on_exec(accepted)
             let address = SocketAddress(storage: storage, length: length, family: Int32(storage.ss_family)).text
-            guard connections.count < TransportLimits.bootstrapConnections, mayAsk(address) else {
-                Self.refused.increment()
+            let isCrowded = connections.count >= TransportLimits.bootstrapConnections
+            guard !isCrowded, requests.allows(address, now: MonotonicClock.now()) else {
+                Self.count(isCrowded ? .crowd : .rate)
                 Glibc.close(accepted)
                 continue
             }
             let timer = thread.schedule(after: TransportLimits.bootstrapTimeout) { [unowned self] in
-                Self.refused.increment()
+                Self.count(.late)
                 end(accepted)
             }
             connections[accepted] = Connection(timer: timer)
@@ -112,25 +130,15 @@ final class BootstrapListener {
         }
     }
 
-    /// Counts requests by address, a second at a time.
-    private func mayAsk(_ address: String) -> Bool {
-        if rateTimer == nil {
-            rateTimer = thread.schedule(after: Duration64.second) { [unowned self] in
-                requests.removeAll()
-                rateTimer = nil
-            }
-        }
-        guard requests[address] != nil || requests.count < TransportLimits.bootstrapAddresses else { return false }
-        requests[address, default: 0] += 1
-        return requests[address, default: 0] <= TransportLimits.bootstrapRate
-    }
-
     private func receive(_ socket: Int32) {
         guard var connection = connections[socket] else { return }
         var buffer = [UInt8](repeating: 0, count: WireLimits.bootstrapRequest + 1)
         let count = recv(socket, &buffer, buffer.count, 0)
         if count < 0, errno == EAGAIN || errno == EINTR { return }
-        guard count > 0 else { return end(socket) }
+        guard count > 0 else {
+            Self.count(.garbage)
+            return end(socket)
+        }
         connection.received += buffer[..<count]
         connections[socket] = connection
         guard connection.received.count >= WireLimits.bootstrapRequest else { return }
@@ -140,10 +148,12 @@ final class BootstrapListener {
             // An answer of a few hundred bytes fits a fresh socket's buffer.
             send(socket, writer.bytes, writer.bytes.count, Int32(MSG_NOSIGNAL))
         } else {
-            Self.refused.increment()
+            Self.count(.garbage)
         }
         end(socket)
     }
+
+    private static func count(_ refusal: Refusal) { refused[refusal]?.increment() }
 
     private func end(_ socket: Int32) {
         guard let connection = connections.removeValue(forKey: socket) else { return }

@@ -19,6 +19,7 @@ package final class PeerHost: Sendable {
     package init(
         configuration: PeerHostConfiguration, logic: PeerLogic, curveSecretKey: [UInt8], handler: any PeerEffectHandler
     ) throws(EventThreadError) {
+        DescriptorLimit.raised
         thread = try EventThread(name: "peer")
         core = try PeerHostCore(
             thread: thread, configuration: configuration, logic: logic, curveSecretKey: curveSecretKey,

@@ -12,10 +12,12 @@ package struct PeerHostConfiguration: Sendable {
     package var controlPort: UInt16
     package var gossipPort: UInt16
     package var ioThreads: Int
+    /// Connections that the kernel keeps until they are accepted.
+    package var backlog: Int32
 
     package init(
         bindAddress: String, advertisedHost: String, bootstrapPort: UInt16 = 0, controlPort: UInt16 = 0,
-        gossipPort: UInt16 = 0, ioThreads: Int = 1
+        gossipPort: UInt16 = 0, ioThreads: Int = 1, backlog: Int32 = 1024
     ) {
         self.bindAddress = bindAddress
         self.advertisedHost = advertisedHost
@@ -23,6 +25,7 @@ package struct PeerHostConfiguration: Sendable {
         self.controlPort = controlPort
         self.gossipPort = gossipPort
         self.ioThreads = ioThreads
+        self.backlog = backlog
     }
 }
 
@@ -47,31 +50,4 @@ extension PeerHostError: CustomStringConvertible {
         case .system(let reason): reason
         }
     }
-}
-
-/// Bounds of the transport.
-package enum TransportLimits {
-    /// Channels admitted by ZAP whose peer has not shown its chain yet.
-    static let probation = 1_024
-    /// Messages that such a channel may send.
-    static let probationMessages = 16
-    /// Connections on the bootstrap port at once, and how long each may take, nanoseconds.
-    static let bootstrapConnections = 256
-    static let bootstrapTimeout: UInt64 = 2 * Duration64.second
-    /// How long accepting pauses when no descriptor is left, nanoseconds.
-    static let acceptPause: UInt64 = 100 * Duration64.millisecond
-    /// Requests a second from one address, and addresses remembered.
-    static let bootstrapRate = 20
-    static let bootstrapAddresses = 4_096
-    /// Addresses of one DNS name that are asked.
-    static let addressesPerName = 8
-    /// A channel that took no message for this long is opened anew, nanoseconds.
-    static let reopenChannel: UInt64 = 5 * Duration64.second
-    /// Messages that wait for one neighbour on a control channel. The largest are pages of half a megabyte, and a neighbour that
-    /// asks without reading must not make us hold many.
-    static let controlQueue: Int32 = 48
-    /// How long the last messages of a leaving peer have to go out, nanoseconds.
-    static let farewell: UInt64 = 200 * Duration64.millisecond
-    /// The soonest next tick, nanoseconds: a bound on how busy a mistaken deadline can make a peer.
-    static let shortestTick: UInt64 = Duration64.millisecond
 }

@@ -22,7 +22,6 @@ final class PeerHostCore: @unchecked Sendable {
     private var sockets: MeshSockets?
     private var listener: BootstrapListener?
     private var tick: (timer: TimerID, deadline: UInt64)?
-    private var probationTimer: TimerID?
     private var isClosed = false
     private let metrics = MeshMetrics()
     private let log = Log(component: "peer")
@@ -43,7 +42,7 @@ final class PeerHostCore: @unchecked Sendable {
     func start() throws -> Endpoints {
         let sockets = try MeshSockets(
             thread: thread, local: logic.local, publicKey: logic.certificate.curveKey, secretKey: curveSecretKey,
-            ioThreads: configuration.ioThreads)
+            ioThreads: configuration.ioThreads, backlog: configuration.backlog)
         self.sockets = sockets
         sockets.onMessage = { [unowned self] in handle(.message(from: $0, $1)) }
         sockets.onHello = { [unowned self] in handle(.hello($0, record: $1)) }
@@ -59,7 +58,6 @@ final class PeerHostCore: @unchecked Sendable {
             host: configuration.advertisedHost, bootstrapPort: listener.port, controlPort: ports.control,
             gossipPort: ports.gossip)
         handle(.start(endpoints))
-        endProbationsNowAndThen()
         return endpoints
     }
 
@@ -74,7 +72,6 @@ final class PeerHostCore: @unchecked Sendable {
         guard !isClosed else { return }
         isClosed = true
         if let tick { thread.cancel(tick.timer) }
-        if let probationTimer { thread.cancel(probationTimer) }
         listener?.close()
         sockets?.close()
     }
@@ -95,7 +92,7 @@ final class PeerHostCore: @unchecked Sendable {
             sockets?.connect(peer, key, endpoints, now: MonotonicClock.now())
         case .subscribe(let peer, let key, let endpoints): sockets?.subscribe(peer, key, endpoints)
         case .disconnect(let peer): sockets?.disconnect(peer)
-        case .admit(let key, let peer): sockets?.admissions.admit(key, as: peer)
+        case .admit(let key, let peer): sockets?.admit(key, as: peer)
         case .send(let peer, let message): sockets?.send(message, to: peer, now: MonotonicClock.now())
         case .unsubscribe(let peer): sockets?.unsubscribe(peer)
         case .publish(let peer, let head, let frame): sockets?.publish(to: peer, head, frame: frame)
@@ -140,13 +137,6 @@ final class PeerHostCore: @unchecked Sendable {
             metrics.show(logic, wall: WallClock.now())
         }
         tick = (timer, deadline)
-    }
-
-    private func endProbationsNowAndThen() {
-        probationTimer = thread.schedule(after: 10 * Duration64.second) { [unowned self] in
-            sockets?.admissions.endProbations()
-            endProbationsNowAndThen()
-        }
     }
 
     private func write(_ entry: PeerLogEntry) {

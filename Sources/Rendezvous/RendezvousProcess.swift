@@ -71,7 +71,7 @@ package final class RendezvousProcess: MeshViews {
                 bindAddress: peer.bind,
                 advertisedHost: peer.advertisedHost ?? AdvertisedAddress.find(towards: peer.peers),
                 bootstrapPort: peer.ports.bootstrap, controlPort: peer.ports.control, gossipPort: peer.ports.gossip,
-                ioThreads: 2),
+                ioThreads: 2, backlog: 4096),
             logic: logic, curveSecretKey: secrets.curveSecretKey, handler: keeper)
         let store = try openStore(url, cluster: token.anchor.cluster, host: host, keeper: keeper)
         do {
