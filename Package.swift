@@ -104,6 +104,14 @@ let package = Package(
         .executableTarget(
             name: "FuzzRecords", dependencies: ["CLinux", "Digest", "Records"], path: "Tests/Fuzzing/FuzzRecords",
             swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
+        // Says to a real peer what no honest one would: floods for Tests/Faults, and the hands of MeshTransportTests.
+        .executableTarget(
+            name: "MeshAttacker",
+            dependencies: [
+                "Configuration", "Digest", "EventThread", "Mesh", "MeshTransport", "PeerLogic", "Records", "Signing",
+                "Telemetry", "Trust", "ZeroMQ",
+            ],
+            path: "Tests/Faults/MeshAttacker"),
     ]
 )
 
@@ -122,7 +130,7 @@ let testTargets: [(room: String, dependencies: [Target.Dependency])] = [
         "MeshTransport",
         [
             "Digest", "Records", "Trust", "Mesh", "Transfer", "PeerLogic", "MeshTransport", "Signing", "EventThread",
-            "Telemetry",
+            "Telemetry", "ZeroMQ", "MeshAttacker",
         ]
     ),
     ("DataPlane", ["CKernels", "CLinux", "Digest", "Records", "Transfer", "DataPlane", "EventThread", "Telemetry"]),

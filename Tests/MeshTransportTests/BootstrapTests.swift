@@ -92,18 +92,6 @@ private func outlastDescriptors(port: UInt16) throws {
     #expect(recv(client, &byte, 1, 0) == 0)
 }
 
-/// Runs what blocks on a thread of its own.
-private func offPool<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
-    let pool = try WorkerPool(name: "test", threads: 1, capacity: 1)
-    return try await withCheckedThrowingContinuation { continuation in
-        pool.submit {
-            continuation.resume(with: Swift.Result(catching: body))
-            // Keeps the pool until here; it ends with this closure.
-            withExtendedLifetime(pool) {}
-        }
-    }
-}
-
 /// Who answers at a bootstrap port without being a peer.
 private struct Stranger {
     final class Listener: Sendable {

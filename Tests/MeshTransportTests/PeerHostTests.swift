@@ -85,14 +85,4 @@ import Trust
         #expect("\(try #require(error))".contains("--bootstrap-port"))
         await first.host.stop()
     }
-
-    /// Asks again and again, for a bounded time, without holding a thread.
-    private func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-        let end = MonotonicClock.now() + 20 * Duration64.second
-        while try await !condition() {
-            try #require(MonotonicClock.now() < end, "not in time: \(what)")
-            await Task.yield()
-            try await Task.sleep(nanoseconds: 5 * Duration64.millisecond)
-        }
-    }
 }

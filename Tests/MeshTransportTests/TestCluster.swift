@@ -16,18 +16,30 @@ struct TestCluster {
         let host: PeerHost
         let endpoints: Endpoints
         let id: PeerID
+        let key: CurveKey
         let handler: EffectRecorder
+
+        var seed: String { "127.0.0.1:\(endpoints.bootstrapPort)" }
     }
 
     private let root = ClusterRoot(signer: Ed25519Signer.generate().signer)
 
-    func peer(seeds: [String] = [], bootstrapPort: UInt16 = 0) async throws -> Peer {
+    var cluster: ClusterID { root.anchor.cluster }
+
+    /// A token that holds from `wall` for a day.
+    func token(
+        roles: Roles = .all, prefixes: [String] = [""], wall: Int64 = Self.now().wall, life: Int64 = 86_400_000
+    ) throws -> TokenHolder {
         let (delegate, _) = Ed25519Signer.generate()
-        let now = Self.now()
         let grant = root.grant(
-            delegatedKey: delegate.publicKey, roles: .all, modelPrefixes: [""], certificateLife: 3_600_000,
-            notBefore: now.wall - 1000, notAfter: now.wall + 86_400_000)
-        let token = try TokenHolder(anchor: root.anchor, grant: grant, delegate: delegate)
+            delegatedKey: delegate.publicKey, roles: roles, modelPrefixes: prefixes,
+            certificateLife: min(life, 3_600_000), notBefore: wall - 1000, notAfter: wall + life)
+        return try TokenHolder(anchor: root.anchor, grant: grant, delegate: delegate)
+    }
+
+    func peer(seeds: [String] = [], bootstrapPort: UInt16 = 0) async throws -> Peer {
+        let now = Self.now()
+        let token = try token()
         let secrets = ProcessSecrets()
         let logic = try PeerLogic(
             configuration: PeerConfiguration(
@@ -39,7 +51,8 @@ struct TestCluster {
                 bindAddress: "127.0.0.1", advertisedHost: "127.0.0.1", bootstrapPort: bootstrapPort),
             logic: logic, curveSecretKey: secrets.curveSecretKey, handler: handler)
         do {
-            return Peer(host: host, endpoints: try await host.start(), id: logic.local, handler: handler)
+            return Peer(
+                host: host, endpoints: try await host.start(), id: logic.local, key: secrets.curveKey, handler: handler)
         } catch {
             await host.stop()
             throw error
@@ -47,9 +60,9 @@ struct TestCluster {
     }
 
     static func content(model: String) throws -> ServedContent {
+        let identity = SourceIdentity(model: model, revision: "1", stage: .files)
         let layout = try Layout(storages: [Storage(name: "a", size: 3)], chunkSize: 4096)
         let digests = [ChunkDigester.portable.digests(of: UnsafeRawBufferPointer(start: nil, count: 0))]
-        let identity = SourceIdentity(model: model, revision: "1", stage: .files)
         return ServedContent(
             manifest: try Manifest(identity: identity, rank: 0, layout: layout, tensors: [], digests: digests))
     }
