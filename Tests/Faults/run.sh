@@ -13,7 +13,8 @@ to date, else those of the debug build. Make a release build first with `swift b
   fifty       50 sidecars (20 of a debug build) and a server on loopback: the server, its Redis and a third of the
               peers die
   partition   two network namespaces are parted and healed; needs root and iproute2, and is skipped without them
-  --long      the server is away, and the namespaces are parted, for a minute
+  flood       floods against one of three sidecars, by strangers and by certified neighbours, on all its ports
+  --long      the server is away, and the namespaces are parted, for a minute; each flood lasts 20 s
 
 Exit status: 0 all passed, 1 something failed, 2 usage.
 TEXT
@@ -28,14 +29,14 @@ for argument in "$@"; do
         exit 0
         ;;
     --long) options+=(--long) ;;
-    fifty | partition) names+=("$argument") ;;
+    fifty | partition | flood) names+=("$argument") ;;
     *)
         usage >&2
         exit 2
         ;;
     esac
 done
-[ "${#names[@]}" -gt 0 ] || names=(fifty partition)
+[ "${#names[@]}" -gt 0 ] || names=(fifty partition flood)
 
 # Longest time a test may take before it counts as hanging.
 limit_s=280

@@ -43,6 +43,12 @@ def counters(peer):
     return sums
 
 
+def series(peer):
+    """A peer's metrics by name and labels, as they are exposed."""
+    lines = peer.local.ask("metrics")["metrics"].splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")}
+
+
 def report_at_rest(peers, seconds, tell):
     """What peers use while nobody asks anything of them."""
     processes = [peer.process.pid for peer in peers]
