@@ -95,6 +95,7 @@ final class PeerHostCore: @unchecked Sendable {
             sockets?.connect(peer, key, endpoints, now: MonotonicClock.now())
         case .subscribe(let peer, let key, let endpoints): sockets?.subscribe(peer, key, endpoints)
         case .disconnect(let peer): sockets?.disconnect(peer)
+        case .block(let peer, _, _): sockets?.disconnect(peer)
         case .admit(let key, let peer): sockets?.admissions.admit(key, as: peer)
         case .send(let peer, let message): sockets?.send(message, to: peer, now: MonotonicClock.now())
         case .unsubscribe(let peer): sockets?.unsubscribe(peer)

@@ -46,6 +46,8 @@ package enum PeerEvent: Sendable {
     case hello(CurveKey, record: [UInt8])
     case message(from: PeerID, [UInt8])
     case gossip(from: PeerID, GossipHead, frame: [UInt8])
+    /// The connection of a channel was lost; it may come back.
+    case disconnected(PeerID)
 
     case serve(ServedContent)
     case withdraw(ManifestID)

@@ -12,6 +12,9 @@ extension PeerLogic {
             message = try ControlMessage(decoding: bytes)
         } catch {
             log(.debug, "message refused", [("peer.id", peer.short), ("reason", "\(error)")], &effects)
+            // A newer release may know messages that this one doesn't.
+            if case .unknownValue("message tag", _) = error { return }
+            run(.garbage(from: peer), now, &effects)
             return
         }
         switch message {

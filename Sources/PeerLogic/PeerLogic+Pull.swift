@@ -164,7 +164,7 @@ extension PeerLogic {
     /// Neighbours that announce the manifest, with the lanes that both sides can use.
     private func sourceCandidates(of pull: Pull, _ manifest: ManifestID, _ now: Moment) -> [SourceCandidate] {
         mesh.sources(atWall: now.wall) { $0.manifest == manifest && $0.state == .live }.compactMap { source in
-            guard source.peerID != local, mesh.isNeighbour(source.peerID) else { return nil }
+            guard source.peerID != local, mesh.hasChannel(to: source.peerID) else { return nil }
             let isSameHost = !source.peer.host.isEmpty && source.peer.host == configuration.presence.host
             let lanes = configuration.lanes.filter { lane in
                 source.announcement.lanes.contains(lane) && (pull.options.lane == nil || pull.options.lane == lane)

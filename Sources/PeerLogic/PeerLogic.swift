@@ -26,7 +26,7 @@ package struct PeerLogic: Sendable {
     var bytesServed: UInt64 = 0
     var bytesReceived: UInt64 = 0
     var lastBootstrapProblem = "no answer yet"
-    var firstNeighbourAt: UInt64?
+    var firstChannelAt: UInt64?
     var nextCertificate: Int64
     var nextRequest: UInt64 = 1
     var pullsBegun: UInt64 = 0
@@ -36,7 +36,8 @@ package struct PeerLogic: Sendable {
     /// - Throws: `TrustError` when the token doesn't hold now.
     package init(
         configuration: PeerConfiguration, token: TokenHolder, secrets: any PeerSecrets,
-        verifier: any SignatureVerifier, generator: SeededGenerator, now: Moment
+        verifier: any SignatureVerifier, opening: any FrameOpening = PlainFrameOpening(),
+        generator: SeededGenerator, now: Moment
     ) throws(TrustError) {
         self.configuration = configuration
         self.token = token
@@ -53,7 +54,7 @@ package struct PeerLogic: Sendable {
         mesh = Mesh(
             local: local, configuration: configuration.mesh, presence: configuration.presence,
             incarnation: UInt64(max(now.wall, 0)), seeds: configuration.seeds,
-            generator: SeededGenerator(seed: self.generator.next()))
+            generator: SeededGenerator(seed: self.generator.next()), opening: opening)
     }
 
     package var certificate: Certificate { chain.certificate.value }
@@ -68,6 +69,7 @@ package struct PeerLogic: Sendable {
         case .hello(let key, let record): run(.hello(curveKey: key, record: record), now, &effects)
         case .message(let peer, let bytes): received(bytes, from: peer, now, &effects)
         case .gossip(let peer, let head, let frame): run(.gossip(from: peer, head, frame: frame), now, &effects)
+        case .disconnected(let peer): run(.disconnected(peer), now, &effects)
         case .serve(let content): serve(content, now, &effects)
         case .withdraw(let manifest): withdraw(manifest, now, &effects)
         case .pull(let id, let wanted, let options): begin(id, wanted, options, now, &effects)
@@ -155,10 +157,16 @@ package struct PeerLogic: Sendable {
             case .gone(let peer):
                 isChoiceChanged = true
                 gone(peer, now, &effects)
-            case .neighbour(let peer, let isUp):
-                if isUp, firstNeighbourAt == nil { firstNeighbourAt = now.monotonic }
+            case .channel(let peer, let isUp):
+                if isUp, firstChannelAt == nil { firstChannelAt = now.monotonic }
                 isChoiceChanged = true
-                log(.info, isUp ? "neighbour is up" : "neighbour is silent", [("peer.id", peer.short)], &effects)
+                log(.debug, isUp ? "channel is up" : "channel is closed", [("peer.id", peer.short)], &effects)
+            case .neighbour(let peer, let isUp):
+                log(.info, isUp ? "neighbour" : "neighbour no longer", [("peer.id", peer.short)], &effects)
+            case .blocked(let peer):
+                log(
+                    .warning, "a neighbour sends what no honest peer does, and is blocked for a while",
+                    [("peer.id", peer.short)], &effects)
             case .refused(let peer, let reason):
                 log(
                     .debug, "frame refused",

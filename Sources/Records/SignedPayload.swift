@@ -105,6 +105,16 @@ package struct SignedFrame: Hashable, Sendable {
     package var digest: Digest256 { BLAKE2b.digest(encoded) }
 }
 
+extension SignedFrame {
+    /// Looks at the head of a frame without decoding it; nil for what is too short or begins differently.
+    package static func head(of bytes: [UInt8]) -> (version: UInt8, purpose: UInt8, author: PeerID)? {
+        guard bytes.count >= 36, bytes.starts(with: magic), let author = PeerID(bytes: bytes[4..<36]) else {
+            return nil
+        }
+        return (bytes[2], bytes[3], author)
+    }
+}
+
 extension SignedFrame: WireCodable {
     package func encode(to writer: inout WireWriter) {
         writer.append(raw: Self.magic)

@@ -62,7 +62,8 @@ package final class RendezvousProcess: MeshViews {
             presence: OwnPresence(name: peer.name, zone: peer.zone, host: HostIdentity.bootID),
             seeds: peer.peers + peer.state.serverPeerCache.load().filter { !peer.peers.contains($0) },
             lanes: [])
-        configuration.mesh.neighbours = 512
+        // A flash crowd asks here first, thousands at once.
+        configuration.mesh.channels = 8_192
         let logic = try PeerLogic(
             configuration: configuration, token: token, secrets: secrets, verifier: Ed25519Verifier(),
             generator: SeededGenerator(seed: ProcessSecrets.seed()), now: now)

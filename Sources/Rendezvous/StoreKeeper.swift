@@ -42,7 +42,7 @@ final class StoreKeeper: PeerEffectHandler {
             put(RecordKeys.beacon(owner), owner, .beacon, version, validUntil, beacon, now, store)
             store.renew(owner: owner, remainingLife: UInt64(max(validUntil - now, Self.shortestLife)))
         case .gone(let peer): renewals.withLock { $0[peer] = nil }
-        case .neighbour, .refused, .quarantined: break
+        case .channel, .neighbour, .blocked, .refused, .quarantined: break
         }
     }
 

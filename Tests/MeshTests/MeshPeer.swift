@@ -126,15 +126,17 @@ struct MeshPeer {
         now = now.advanced(byNanoseconds: milliseconds * Duration64.millisecond)
     }
 
-    /// Lets `other` become a neighbour: both greetings, without a network.
+    /// Lets `other` become a neighbour: greetings and request, without a network.
     mutating func meet(_ other: ToyOwner) {
         _ = handle(.hello(curveKey: other.curveKey, record: other.record(at: now.wall)))
         _ = handle(.message(from: other.id, .welcome(record: other.record(at: now.wall))))
+        _ = handle(.message(from: other.id, .neighbourRequest(isShort: true)))
     }
 
     mutating func meet(_ other: MeshPeer) {
         _ = handle(.hello(curveKey: other.owner.curveKey, record: other.ownFrame))
         _ = handle(.message(from: other.owner.id, .welcome(record: other.ownFrame)))
+        _ = handle(.message(from: other.owner.id, .neighbourRequest(isShort: true)))
     }
 
     var models: [String] { mesh.sources(atWall: now.wall).map(\.announcement.identity.model).sorted() }

@@ -94,9 +94,12 @@ enum RecordSamples {
         let stamp = RecordStamp(record: RecordID(digest("record")), version: version)
         let buckets = (0..<ControlMessage.bucketCount).map { UInt64($0) << 40 }
         return [
-            .hello(record: [1, 2, 3]), .welcome(record: []), .ping(request: 1), .pong(request: .max), .goodbye,
+            .hello(record: [1, 2, 3]), .welcome(record: []), .ping(request: 1, isNeighbour: true), .pong(request: .max),
+            .goodbye,
             .snapshotRequest(request: 2, cursor: 7), .snapshotPage(request: 2, frames: [[1], [], [2, 3]], next: 8),
-            .snapshotPage(request: 2, frames: [], next: nil), .digestSummary(buckets: buckets),
+            .snapshotPage(request: 2, frames: [], next: nil), .digestSummary(buckets: buckets, trust: 7),
+            .neighbourRequest(isShort: true), .neighbourAnswer(isAccepted: false), .neighbourEnd(successor: nil),
+            .neighbourEnd(successor: PeerID(digest("peer"))), .hangUp,
             .digestListing(buckets: [0, 255], entries: [stamp, stamp]), .want(records: [stamp.record]),
             .give(frames: [[9, 9]]), .manifestRequest(request: 3, manifest: manifest, offset: 1 << 40),
             .manifestPage(request: 3, total: 4, offset: 0, bytes: [1, 2, 3, 4], proof: proof),

@@ -119,9 +119,10 @@ enum SampleRecords {
             lanes: [LaneOffer(kind: .tcp, address: "10.0.0.7", port: 8015)], haveMap: chunkSets[0])
         let stamp = RecordStamp(record: RecordID(digest("record")), version: version)
         return [
-            .hello(record: frame), .welcome(record: frame), .ping(request: 1), .pong(request: 1), .goodbye,
+            .hello(record: frame), .welcome(record: frame), .ping(request: 1, isNeighbour: true), .pong(request: 1),
+            .goodbye,
             .snapshotRequest(request: 2, cursor: 0), .snapshotPage(request: 2, frames: [frame], next: 1),
-            .digestSummary(buckets: [UInt64](repeating: 5, count: ControlMessage.bucketCount)),
+            .digestSummary(buckets: [UInt64](repeating: 5, count: ControlMessage.bucketCount), trust: 6),
             .digestListing(buckets: [1, 2], entries: [stamp]), .want(records: [stamp.record]), .give(frames: [frame]),
             .manifestRequest(request: 3, manifest: manifestID, offset: 0),
             .manifestPage(request: 3, total: 4, offset: 0, bytes: [1, 2, 3, 4], proof: proof),
@@ -133,6 +134,8 @@ enum SampleRecords {
             .leaseRenewal(lease: lease), .leaseRenewed(lease: lease, duration: 10_000),
             .leaseRelease(lease: lease, bytesRead: 7),
             .leaseEnded(lease: lease, code: .draining), .haveDelta(lease: lease, chunks: [0, 5]),
+            .neighbourRequest(isShort: true), .neighbourAnswer(isAccepted: true),
+            .neighbourEnd(successor: PeerID(digest("peer"))), .hangUp,
         ]
     }
 }
