@@ -39,7 +39,9 @@ let package = Package(
         // Floor 3: shells.
         .target(name: "Telemetry", dependencies: ["CLinux"]),
         .target(name: "EventThread", dependencies: ["CLinux", "Telemetry"]),
-        .target(name: "Signing", dependencies: ["CSodium", "Digest", "Records", "Trust", "PeerLogic"]),
+        .target(
+            name: "Signing",
+            dependencies: ["CSodium", "Digest", "Records", "Trust", "PeerLogic", "EventThread", "Telemetry"]),
         .target(name: "ZeroMQ", dependencies: ["CZeroMQ", "EventThread", "Telemetry"]),
         .target(
             name: "MeshTransport",

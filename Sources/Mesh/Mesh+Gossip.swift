@@ -21,7 +21,8 @@ extension Mesh {
         switch take(bytes, from: peer, mayHaveEnded: false, isGossip: true, now, &authority, &effects) {
         case .new(let frame):
             store.notePublished(frame.author, now: now)
-            statistics.noteDelivery(hops: head.hops, age: now.wall - frame.validity.issuedAt)
+            statistics.noteDelivery(
+                hops: head.hops, age: now.wall - frame.validity.issuedAt, isBeacon: frame.purpose == .beacon)
             if head.hops == 0, frame.author == peer { edges[peer]?.clockOffset = frame.validity.issuedAt - now.wall }
             forward(bytes, hops: head.hops, from: peer, &effects)
             followUp(frame, from: peer, now, &effects)

@@ -20,23 +20,40 @@ package struct MeshStatistics: Hashable, Sendable {
     /// Changes of the view: neighbours that were exchanged, and that were handed over to a newcomer.
     package internal(set) var shuffles: UInt64 = 0
     package internal(set) var handedOver: UInt64 = 0
-    /// New gossip frames by the edges that they came over before: 0, 1, ... 15 and more.
-    package internal(set) var hops = [UInt64](repeating: 0, count: 16)
-    /// New gossip frames by their age when they came, in the classes of `lagBounds` and one for all above.
-    package internal(set) var lag = [UInt64](repeating: 0, count: Self.lagBounds.count + 1)
-    /// Sum of those ages, milliseconds.
-    package internal(set) var lagSum: UInt64 = 0
+    /// Edges that new gossip frames came over before.
+    package internal(set) var hops = Spread(bounds: Array(0...15))
+    /// Age of announcements and peers' records when gossip brought them, by both sides' wall clocks, milliseconds.
+    package internal(set) var recordAge = Spread(bounds: Self.ageBounds)
+    /// Age of beacons when gossip brought them, milliseconds.
+    package internal(set) var beaconAge = Spread(bounds: Self.ageBounds)
 
-    /// Upper bounds of the classes of `lag`, milliseconds.
-    package static let lagBounds: [Int64] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
+    package init() {}
+
+    private static let ageBounds: [Int64] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
 
     /// A frame that brought something new came over so many edges, so many milliseconds after it was signed.
-    mutating func noteDelivery(hops count: UInt8, age: Int64) {
+    mutating func noteDelivery(hops count: UInt8, age: Int64, isBeacon: Bool) {
         delivered += 1
-        hops[min(Int(count), hops.count - 1)] += 1
+        hops.note(Int64(count))
         // Clocks differ: what seems to come from the future has just been said.
-        let age = max(age, 0)
-        lag[Self.lagBounds.firstIndex { age <= $0 } ?? Self.lagBounds.count] += 1
-        lagSum += UInt64(age)
+        if isBeacon { beaconAge.note(max(age, 0)) } else { recordAge.note(max(age, 0)) }
+    }
+}
+
+/// How values are spread over classes.
+package struct Spread: Hashable, Sendable {
+    /// Upper bounds of the classes, rising; one for everything above is added.
+    package let bounds: [Int64]
+    package private(set) var counts: [UInt64]
+    package private(set) var sum: Int64 = 0
+
+    init(bounds: [Int64]) {
+        self.bounds = bounds
+        counts = [UInt64](repeating: 0, count: bounds.count + 1)
+    }
+
+    mutating func note(_ value: Int64) {
+        counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
+        sum &+= value
     }
 }
