@@ -30,7 +30,8 @@ struct MeshMetrics {
     private let edgesUp = Self.edge("up")
     private let edgesDown = Self.edge("down")
     private let blocked = Metrics.shared.counter(
-        "modelexpress_mesh_neighbours_blocked_total", help: "Neighbours blocked since they sent what no honest one does.")
+        "modelexpress_mesh_neighbours_blocked_total",
+        help: "Neighbours blocked since they sent what no honest one does.")
     private let statistics = StatisticsMetrics()
     private let refused: [RefusedFrame: Counter] = {
         var counters: [RefusedFrame: Counter] = [:]
