@@ -12,6 +12,8 @@ package enum WireLimits {
     package static let host = 255
     /// Free text in a refusal, bytes.
     package static let reason = 1024
+    /// Why something was revoked, bytes.
+    package static let revocationReason = 256
     /// Model prefixes in one token.
     package static let modelPrefixes = 64
     /// Lanes in one announcement or grant.
@@ -57,4 +59,8 @@ package enum ValidityLimits {
     package static let introduction: Int64 = 30 * 24 * 3_600_000
     /// The longest life of a certificate, milliseconds (24 h).
     package static let certificate: Int64 = 24 * 3_600_000
+    /// The longest life of a token that is made here, milliseconds (ten years).
+    package static let token: Int64 = 3650 * 24 * 3_600_000
+    /// The longest life of a revocation key, milliseconds (ten years).
+    package static let revocationKey: Int64 = 3650 * 24 * 3_600_000
 }

@@ -32,6 +32,7 @@ package enum Purpose: UInt8, Sendable, CaseIterable {
     case digestSegment = 8
     case revocation = 9
     case snapshot = 10
+    case revocationGrant = 11
 
     /// The exact bytes that are signed: a tag with purpose and wire version, the cluster, the payload.
     package func signingBytes(cluster: ClusterID, payload: [UInt8]) -> [UInt8] {
