@@ -65,6 +65,8 @@ package enum PeerEvent: Sendable {
     case restored([[UInt8]])
     /// A newer join token of the same cluster: the certificate is made anew with it at once.
     case token(TokenHolder)
+    /// A `RevocationNotice` out of this peer's files, verbatim. One that is known already does nothing.
+    case revocation([UInt8])
     /// No new readers; tell the mesh that this peer leaves.
     case depart
     case tick

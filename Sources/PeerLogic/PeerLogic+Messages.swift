@@ -34,6 +34,7 @@ extension PeerLogic {
         switch message {
         case .manifestPage(let request, let total, let offset, let bytes, let proof):
             receivedPage(request, total, offset, bytes, proof, from: peer, now, &effects)
+            receivedIntroduction(request, proof, from: peer, now, &effects)
         case .probeAnswer(let request, let free, _, let reserved, let haveMap):
             guard let id = readingPull(asking: request) else { return }
             step(

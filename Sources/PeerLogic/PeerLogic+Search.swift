@@ -12,7 +12,7 @@ extension PeerLogic {
 
     mutating func search(_ id: PullID, _ now: Moment, _ effects: inout [PeerEffect]) {
         guard var pull = pulls[id], case .searching = pull.phase else { return }
-        let offered = mesh.sources(atWall: now.wall, where: pull.wanted.matches).filter {
+        let offered = sources(now, where: pull.wanted.matches).filter {
             $0.peerID != local && pull.distrusted[$0.peerID] == nil
         }
         reachSome(of: offered, now, &effects)
@@ -65,14 +65,14 @@ extension PeerLogic {
         if let peer = pull.distrusted.keys.sorted().first, let reason = pull.distrusted[peer] {
             return .notBelieved("\(peer.short) offers \"\(pull.wanted.model)\", but \(reason)")
         }
-        let sources = mesh.sources(atWall: now.wall).map(\.announcement.identity)
-        let revisions = Set(sources.filter { $0.model == pull.wanted.model }.map(\.revision)).sorted()
+        let identities = mesh.sources(atWall: now.wall).map(\.announcement.identity)
+        let revisions = Set(identities.filter { $0.model == pull.wanted.model }.map(\.revision)).sorted()
         if let wanted = pull.wanted.revision, !revisions.isEmpty {
             return .notFound(
                 model: "\(pull.wanted.model)\" in revision \"\(wanted)",
                 similar: revisions.prefix(8).map { "revision \($0)" })
         }
-        let offered = sources.map(\.model)
+        let offered = identities.map(\.model)
         return .notFound(model: pull.wanted.model, similar: Array(Set(offered)).sorted().prefix(8).map { $0 })
     }
 }

@@ -28,6 +28,9 @@ package struct PeerLogic: Sendable {
     var lastBootstrapProblem = "no answer yet"
     var firstChannelAt: UInt64?
     var nextCertificate: Int64
+    /// When a revocation begins or ceases to hold, milliseconds since 1970.
+    var nextRevocation = Int64.max
+    var adoptions: [UInt64: Adoption] = [:]
     var nextRequest: UInt64 = 1
     var pullsBegun: UInt64 = 0
 
@@ -82,6 +85,7 @@ package struct PeerLogic: Sendable {
         case .served(_, let bytes): bytesServed += bytes
         case .restored(let frames): run(.restored(frames), now, &effects)
         case .token(let holder): replace(token: holder, now, &effects)
+        case .revocation(let bytes): took(revocation: bytes, now, &effects)
         case .depart: depart(now, &effects)
         case .tick: tick(now, &effects)
         }
@@ -233,7 +237,9 @@ package struct PeerLogic: Sendable {
 
     private mutating func tick(_ now: Moment, _ effects: inout [PeerEffect]) {
         if now.wall >= nextCertificate { renewCertificate(now, &effects) }
+        revocationsOverTime(now, &effects)
         introduceAnew(now)
+        adoptIntroductions(now, &effects)
         mesh.report(
             slotsInUse: ledger.slotsInUse, slots: offers.isEmpty ? 0 : configuration.ledger.slots,
             bytesServed: bytesServed, bytesReceived: bytesReceived)
