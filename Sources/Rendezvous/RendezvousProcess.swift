@@ -21,6 +21,7 @@ package final class RendezvousProcess: MeshViews {
     private let host: PeerHost
     private let store: SnapshotStore
     private let embedded: EmbeddedRedis?
+    private let revocations: Task<Void, Never>
 
     private init(
         settings: RendezvousSettings, host: PeerHost, store: SnapshotStore, embedded: EmbeddedRedis?,
@@ -31,6 +32,8 @@ package final class RendezvousProcess: MeshViews {
         self.store = store
         self.embedded = embedded
         self.endpoints = endpoints
+        let file = settings.peer.state.revocations
+        revocations = Task { await RevocationWatch.run(file: file) { host.submit(.revocation($0.encoded)) } }
     }
 
     /// Starts the store, joins the mesh, and takes up what the store still holds. Redis needn't be there: the server then
@@ -162,6 +165,7 @@ package final class RendezvousProcess: MeshViews {
 
     /// Says goodbye, lets the last writes out, and ends Redis if it is ours.
     package func stop() async {
+        revocations.cancel()
         await host.stop()
         _ = await store.flush(timeout: Self.flushLimit)
         await store.stop()
