@@ -75,7 +75,7 @@ let package = Package(
         .target(
             name: "CommandLine",
             dependencies: [
-                "CLinux", "Records", "Trust", "Telemetry", "Configuration", "LocalAPI",
+                "CLinux", "Digest", "Records", "Trust", "Telemetry", "Configuration", "LocalAPI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -134,11 +134,11 @@ let testTargets: [(room: String, dependencies: [Target.Dependency])] = [
     (
         "CommandLine",
         [
-            "CLinux", "CommandLine", "LocalAPI", "Configuration", "Telemetry", "Trust", "Records",
+            "CLinux", "CommandLine", "LocalAPI", "Configuration", "Telemetry", "Trust", "Records", "Digest", "Signing",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ]
     ),
-    ("Configuration", ["Configuration", "Records", "Trust", "Signing", "Telemetry"]),
+    ("Configuration", ["Configuration", "Digest", "Records", "Trust", "Signing", "Telemetry"]),
     ("HTTPFace", ["CLinux", "HTTPFace", "EventThread", "Telemetry"]),
     ("Architecture", []),
     ("EndToEnd", ["CLinux", "Telemetry"]),
