@@ -102,13 +102,14 @@ extension Mesh {
             compareMembership(with: peer, isNeighbour, &effects)
         case .pong: break
         case .snapshotRequest(let request, let cursor):
+            if cursor == 0 { giveTrust(to: peer, now, authority, &effects) }
             sendSnapshot(request: request, cursor: cursor, to: peer, now, &effects)
         case .snapshotPage(_, let frames, let next):
             receivedFrames(frames, from: peer, by: .snapshot, now, &authority, &effects)
             guard let next else { break }
             effects.append(.send(to: peer, .snapshotRequest(request: takeRequest(), cursor: next)))
         case .digestSummary(let buckets, let trust):
-            receivedSummary(buckets, trust: trust, from: peer, now, &effects)
+            receivedSummary(buckets, trust: trust, from: peer, now, authority, &effects)
         case .digestListing(let buckets, let entries): receivedListing(buckets, entries, from: peer, now, &effects)
         case .want(let records): give(Array(records.prefix(configuration.exchangeRecords)), to: peer, now, &effects)
         case .give(let frames): receivedFrames(frames, from: peer, by: .exchange, now, &authority, &effects)

@@ -10,6 +10,7 @@ extension Mesh {
             adoptPreset()
         }
         if now.monotonic >= nextBeacon { publishBeacon(now, &authority, &effects) }
+        if now.monotonic >= nextBundle { publishBundles(&effects) }
         if now.monotonic >= nextPing {
             nextPing = now.monotonic + configuration.pingPeriod
             pingChannels(now, &effects)

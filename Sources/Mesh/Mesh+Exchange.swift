@@ -35,9 +35,10 @@ extension Mesh {
     }
 
     mutating func receivedSummary(
-        _ buckets: [UInt64], trust: UInt64, from peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]
+        _ buckets: [UInt64], trust: UInt64, from peer: PeerID, _ now: Moment, _ authority: some MeshAuthority,
+        _ effects: inout [MeshEffect]
     ) {
-        if trust != trustDigest { giveTrust(to: peer, now, &effects) }
+        if trust != trustDigest { giveTrust(to: peer, now, authority, &effects) }
         let ours = store.buckets
         let differing = (0..<ControlMessage.bucketCount).filter { ours[$0] != buckets[$0] }.map { UInt8($0) }
         guard !differing.isEmpty else { return }

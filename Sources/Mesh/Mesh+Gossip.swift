@@ -18,18 +18,78 @@ extension Mesh {
         edges[peer] = edge
         // The neighbour is asked at once what was dropped.
         if isGap { exchangeDigests(with: peer, now, &effects) }
+        guard GossipBundle.isClaimed(by: bytes) else {
+            return heardFrame(bytes, hops: head.hops, from: peer, now, &authority, &effects)
+        }
+        guard let bundle = try? GossipBundle(decoding: bytes) else { return refuse(.malformed, peer, now, &effects) }
+        for entry in bundle.entries {
+            heardFrame(entry.frame, hops: entry.hops, from: peer, now, &authority, &effects)
+        }
+    }
+
+    private mutating func heardFrame(
+        _ bytes: [UInt8], hops: UInt8, from peer: PeerID, _ now: Moment, _ authority: inout some MeshAuthority,
+        _ effects: inout [MeshEffect]
+    ) {
         switch take(bytes, from: peer, mayHaveEnded: false, isGossip: true, now, &authority, &effects) {
         case .new(let frame):
             store.notePublished(frame.author, now: now)
-            statistics.noteDelivery(
-                hops: head.hops, age: now.wall - frame.validity.issuedAt, isBeacon: frame.purpose == .beacon)
-            if head.hops == 0, frame.author == peer { edges[peer]?.clockOffset = frame.validity.issuedAt - now.wall }
-            forward(bytes, hops: head.hops, from: peer, &effects)
+            let isBeacon = frame.purpose == .beacon
+            statistics.noteDelivery(hops: hops, age: now.wall - frame.validity.issuedAt, isBeacon: isBeacon)
+            if hops == 0, frame.author == peer { edges[peer]?.clockOffset = frame.validity.issuedAt - now.wall }
+            if isBeacon, !isDirect, preset.beaconDelay > 0 {
+                bundle(frame, hops: hops == .max ? .max : hops + 1, from: peer, now)
+            } else {
+                forward(bytes, hops: hops, from: peer, &effects)
+            }
             followUp(frame, from: peer, now, &effects)
         case .refused(.unknownAuthor): exchangeDigests(with: peer, now, &effects)
-        case .known: statistics.duplicates += 1
+        case .known:
+            statistics.duplicates += 1
+            // Who sends it has it.
+            if !waiting.isEmpty { waiting[opening.digest(of: bytes)]?.holders.append(peer) }
         case .refused: break
         }
+    }
+
+    // MARK: Bundles
+
+    /// A beacon that waits until several can be forwarded together.
+    struct WaitingBeacon: Sendable {
+        let entry: GossipBundle.Entry
+        /// Neighbours that it came from.
+        var holders: [PeerID]
+    }
+
+    private mutating func bundle(_ frame: OpenedFrame, hops: UInt8, from peer: PeerID, _ now: Moment) {
+        waiting[frame.digest] = WaitingBeacon(entry: .init(hops: hops, frame: frame.bytes), holders: [peer])
+        nextBundle = min(nextBundle, now.monotonic + preset.beaconDelay)
+    }
+
+    mutating func publishBundles(_ effects: inout [MeshEffect]) {
+        nextBundle = .max
+        let beacons = waiting.keys.sorted().compactMap { waiting[$0] }
+        waiting.removeAll(keepingCapacity: true)
+        for peer in neighbours {
+            var entries: [GossipBundle.Entry] = []
+            var size = GossipBundle.headSize
+            for beacon in beacons where !beacon.holders.contains(peer) {
+                if size + beacon.entry.size > WireLimits.gossipFrame || entries.count == WireLimits.framesInBundle {
+                    publish(entries, to: peer, &effects)
+                    (entries, size) = ([], GossipBundle.headSize)
+                }
+                entries.append(beacon.entry)
+                size += beacon.entry.size
+            }
+            publish(entries, to: peer, &effects)
+        }
+    }
+
+    private mutating func publish(_ entries: [GossipBundle.Entry], to peer: PeerID, _ effects: inout [MeshEffect]) {
+        guard let first = entries.first else { return }
+        let bytes = entries.count == 1 ? first.frame : GossipBundle(entries: entries).encoded
+        statistics.published += UInt64(entries.count)
+        publish(bytes, hops: first.hops, to: peer, &effects)
     }
 
     mutating func forward(_ bytes: [UInt8], hops: UInt8, from peer: PeerID?, _ effects: inout [MeshEffect]) {
@@ -41,11 +101,15 @@ extension Mesh {
         _ frame: [UInt8], hops: UInt8 = 0, besides incoming: PeerID? = nil, _ effects: inout [MeshEffect]
     ) {
         for peer in neighbours where peer != incoming {
-            guard let counter = edges[peer].map({ $0.published + 1 }) else { continue }
-            edges[peer]?.published = counter
             statistics.published += 1
-            effects.append(.publish(to: peer, GossipHead(counter: counter, hops: hops), frame: frame))
+            publish(frame, hops: hops, to: peer, &effects)
         }
+    }
+
+    private mutating func publish(_ bytes: [UInt8], hops: UInt8, to peer: PeerID, _ effects: inout [MeshEffect]) {
+        guard let counter = edges[peer].map({ $0.published + 1 }) else { return }
+        edges[peer]?.published = counter
+        effects.append(.publish(to: peer, GossipHead(counter: counter, hops: hops), frame: bytes))
     }
 
     /// A beacon for another set than the one held asks for the difference first.

@@ -28,6 +28,9 @@ extension Mesh {
         _ bytes: [UInt8], from: PeerID?, mayHaveEnded: Bool, isGossip: Bool = false, _ now: Moment,
         _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]
     ) -> FrameOutcome {
+        if RevocationNotice.isClaimed(by: bytes) {
+            return takeRevocation(bytes, from: from, now, &authority, &effects)
+        }
         if EquivocationProof.isClaimed(by: bytes) {
             if let reason = takeProof(bytes, now, &authority, &effects) {
                 return refused(reason, from, now, &effects)

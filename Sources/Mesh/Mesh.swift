@@ -1,3 +1,4 @@
+import Digest
 package import Records
 
 /// Membership, gossip and anti-entropy of one peer: events in, effects out, no socket, clock or dice of its own.
@@ -22,6 +23,8 @@ package struct Mesh: Sendable {
     var seeds: [(address: String, nextAttempt: UInt64)] = []
     var lost: LostPeers
     var quarantined: [PeerID: Quarantine] = [:]
+    /// What the authority says of its revocations.
+    var revocationDigest: UInt64 = 0
     /// Neighbours that sent what no honest one does, and until when they are blocked, on the monotonic clock.
     var blocked: [PeerID: UInt64] = [:]
     /// Peers that would not or could not be neighbours, and when they are asked again, on the monotonic clock.
@@ -29,6 +32,10 @@ package struct Mesh: Sendable {
     /// How slow this peer finds itself: by so much it is more patient with others.
     var slowness = 0
     package internal(set) var statistics = MeshStatistics()
+    /// Beacons that wait to be forwarded together, by the digests of their frames.
+    var waiting: [Digest256: WaitingBeacon] = [:]
+    /// When they are; `max` while there are none.
+    var nextBundle: UInt64 = .max
     var nextRequest: UInt64 = 1
     var nextBeacon: UInt64 = 0
     var nextAntiEntropy: UInt64 = 0
@@ -61,7 +68,8 @@ package struct Mesh: Sendable {
     /// When `tick` is wanted, on the monotonic clock, nanoseconds.
     package var nextDeadline: UInt64 {
         var deadline = min(
-            nextBeacon, nextAntiEntropy, nextPing, nextView, nextShuffle, nextGreeting, nextLostGreeting, nextExpiry)
+            nextBeacon, nextAntiEntropy, nextPing, nextView, nextShuffle, nextGreeting, nextLostGreeting, nextExpiry,
+            nextBundle)
         for seed in seeds { deadline = min(deadline, seed.nextAttempt) }
         return deadline
     }
@@ -70,6 +78,7 @@ package struct Mesh: Sendable {
         _ event: MeshEvent, now: Moment, authority: inout some MeshAuthority
     ) -> [MeshEffect] {
         var effects: [MeshEffect] = []
+        revocationDigest = authority.revocationDigest
         switch event {
         case .bootstrapAnswered(let address, let answer): bootstrapAnswered(address, answer, now, &effects)
         case .bootstrapFailed(let address): bootstrapFailed(address, now)

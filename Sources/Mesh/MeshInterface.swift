@@ -1,3 +1,4 @@
+package import Digest
 package import Records
 
 /// What the mesh asks of whoever holds keys and trust. Answers are immediate; the composition of a peer implements it.
@@ -8,8 +9,22 @@ package protocol MeshAuthority {
     mutating func isAuthentic(_ frame: SignedFrame, by chain: CertificateChain) -> Bool
     /// Whether the peer may say this: roles, model prefixes, terms.
     func permits(_ announcement: Announcement, by chain: CertificateChain) -> Bool
+    /// Takes a revocation from the wire, or says why not.
+    mutating func take(revocation bytes: [UInt8], now: Moment) -> RevocationVerdict
+    /// Everything that is revoked, each as it is told on.
+    var revocations: [[UInt8]] { get }
+    /// Equal for those who know the same revocations.
+    var revocationDigest: UInt64 { get }
     /// Signs a record of this peer.
     mutating func frame<Record: SignedRecord>(_ record: Record) -> SignedFrame
+}
+
+/// What became of a revocation that somebody told.
+package enum RevocationVerdict: Hashable, Sendable {
+    /// Believed, and not known before: `id` names it, and it is kept until then, milliseconds since 1970.
+    case new(id: Digest256, until: Int64)
+    case known
+    case refused(RefusedFrame)
 }
 
 /// What reaches the mesh from outside.
@@ -70,6 +85,8 @@ package enum MeshChange: Sendable, Equatable {
     case neighbour(PeerID, isUp: Bool)
     /// A neighbour sent what no honest one does, too often.
     case blocked(PeerID)
+    /// Something is revoked until then, milliseconds since 1970; `notice` proves itself, verbatim.
+    case revoked(id: Digest256, until: Int64, notice: [UInt8])
     /// The peer is proven to have signed two payloads under one version; nothing of it is taken until its certificate ends.
     case quarantined(PeerID)
     /// A frame was refused; `reason` is for logs and counters.

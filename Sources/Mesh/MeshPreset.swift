@@ -13,38 +13,42 @@ package struct MeshPreset: Hashable, Sendable {
     package let beaconPeriod: UInt64
     /// How long its records hold without renewal, milliseconds: four beacons.
     package let term: Int64
+    /// How long a beacon of another peer waits to be forwarded together with others, nanoseconds; records never wait.
+    package let beaconDelay: UInt64
     /// How often one neighbour is exchanged for another, nanoseconds.
     package let shufflePeriod: UInt64
     /// How often a peer that lacks nothing asks a rendezvous, nanoseconds.
     package let rendezvousPeriod: UInt64
 
     package init(
-        upTo: Int, degree: Int, chosen: Int, beaconPeriod: UInt64, term: Int64, shufflePeriod: UInt64,
-        rendezvousPeriod: UInt64
+        upTo: Int, degree: Int, chosen: Int, beaconPeriod: UInt64, term: Int64, beaconDelay: UInt64,
+        shufflePeriod: UInt64, rendezvousPeriod: UInt64
     ) {
         self.upTo = upTo
         self.degree = degree
         self.chosen = chosen
         self.beaconPeriod = beaconPeriod
         self.term = term
+        self.beaconDelay = beaconDelay
         self.shufflePeriod = shufflePeriod
         self.rendezvousPeriod = rendezvousPeriod
     }
 
     private static let second = Duration64.second
+    private static let millisecond = Duration64.millisecond
 
     package static let ten = MeshPreset(
-        upTo: 32, degree: 6, chosen: 2, beaconPeriod: 2 * second, term: 8_000, shufflePeriod: 10 * second,
-        rendezvousPeriod: 10 * second)
+        upTo: 32, degree: 6, chosen: 2, beaconPeriod: 2 * second, term: 8_000, beaconDelay: 20 * millisecond,
+        shufflePeriod: 10 * second, rendezvousPeriod: 10 * second)
     package static let hundred = MeshPreset(
-        upTo: 200, degree: 6, chosen: 2, beaconPeriod: 2 * second, term: 8_000, shufflePeriod: 10 * second,
-        rendezvousPeriod: 20 * second)
+        upTo: 200, degree: 6, chosen: 2, beaconPeriod: 2 * second, term: 8_000, beaconDelay: 20 * millisecond,
+        shufflePeriod: 10 * second, rendezvousPeriod: 20 * second)
     package static let thousand = MeshPreset(
-        upTo: 2_000, degree: 8, chosen: 3, beaconPeriod: 5 * second, term: 20_000, shufflePeriod: 10 * second,
-        rendezvousPeriod: 60 * second)
+        upTo: 2_000, degree: 8, chosen: 3, beaconPeriod: 5 * second, term: 20_000, beaconDelay: 50 * millisecond,
+        shufflePeriod: 10 * second, rendezvousPeriod: 60 * second)
     package static let tenThousand = MeshPreset(
-        upTo: .max, degree: 8, chosen: 3, beaconPeriod: 15 * second, term: 60_000, shufflePeriod: 30 * second,
-        rendezvousPeriod: 120 * second)
+        upTo: .max, degree: 8, chosen: 3, beaconPeriod: 15 * second, term: 60_000, beaconDelay: 100 * millisecond,
+        shufflePeriod: 30 * second, rendezvousPeriod: 120 * second)
 
     package static let all = [ten, hundred, thousand, tenThousand]
 }

@@ -67,6 +67,7 @@ struct RecordStore: Sendable {
                 replace(holdings.own, by: frame)
                 holdings.replaceOwn(frame)
             }
+            count(frame, inPlaceOf: peers[peer]?.own)
         } else {
             guard holdings.own.version.incarnation == frame.version.incarnation else { return .older }
             replace(holdings.record(frame.record), by: frame)
@@ -80,11 +81,14 @@ struct RecordStore: Sendable {
     private mutating func introduce(_ frame: OpenedFrame) -> Outcome {
         guard let record = frame.peerRecord, floors.admits(frame.record, frame.version) else { return .older }
         let grant = record.chain.grant.value
+        guard grant.peers == 0 || peersOfToken[record.chain.certificate.value.token, default: 0] < grant.peers else {
+            return .full
+        }
         guard count < configuration.peers, floors.hasRoom(besides: recordCount) else { return .full }
         let publishing = RateBucket(perSecond: configuration.authorRate, burst: configuration.authorBurst)
         peers[frame.author] = PeerHoldings(own: frame, publishing: publishing)
         order.insert(frame.author, at: position(of: frame.author))
-        peersOfToken[grant.id, default: 0] += 1
+        count(frame, inPlaceOf: nil)
         replace(nil, by: frame)
         return .applied
     }
@@ -140,8 +144,7 @@ struct RecordStore: Sendable {
         guard let holdings = peers.removeValue(forKey: peer) else { return }
         order.remove(at: position(of: peer))
         end([holdings.own] + holdings.announcements, of: holdings, isFinal: isFinal)
-        guard let token = holdings.own.peerRecord?.chain.grant.value.id else { return }
-        peersOfToken[token] = peersOfToken[token].flatMap { $0 > 1 ? $0 - 1 : nil }
+        count(nil, inPlaceOf: holdings.own)
     }
 
     // MARK: Digests
@@ -194,6 +197,14 @@ struct RecordStore: Sendable {
             recordCount += 1
             owners[new.record] = new.author
         }
+    }
+
+    /// Counts peers by the tokens that they were certified with; a peer may get another one.
+    private mutating func count(_ new: OpenedFrame?, inPlaceOf old: OpenedFrame?) {
+        if let token = old?.peerRecord?.chain.certificate.value.token {
+            peersOfToken[token] = peersOfToken[token].flatMap { $0 > 1 ? $0 - 1 : nil }
+        }
+        if let token = new?.peerRecord?.chain.certificate.value.token { peersOfToken[token, default: 0] += 1 }
     }
 
     /// A hash of (id, version, frame): XORed over a bucket, equal sets give equal digests in any order.

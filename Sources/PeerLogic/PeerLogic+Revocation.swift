@@ -11,15 +11,16 @@ extension PeerLogic {
         do {
             let notice = try RevocationNotice(decoding: bytes)
             guard try authority.rules.insert(notice, atWall: now.wall) else { return }
-            believed(notice, now, &effects)
-            spread(notice, bytes, now, &effects)
+            take(
+                mesh.spread(revocation: bytes, id: notice.id, until: notice.revocation.value.until), now, &effects)
         } catch {
             log(.warning, "a revocation is not believed", [("reason", "\(error)")], &effects)
         }
     }
 
-    /// To be called for each notice that `authority.rules.insert` called new, wherever it came from: logs it and acts on it.
-    mutating func believed(_ notice: RevocationNotice, _ now: Moment, _ effects: inout [PeerEffect]) {
+    /// For each notice that is new, wherever it came from: logs it and acts on it.
+    mutating func believed(_ bytes: [UInt8], _ now: Moment, _ effects: inout [PeerEffect]) {
+        guard let notice = try? RevocationNotice(decoding: bytes) else { return }
         let revocation = notice.revocation.value
         for change in [revocation.notBefore, revocation.until] where change > now.wall {
             nextRevocation = min(nextRevocation, change)
@@ -34,14 +35,6 @@ extension PeerLogic {
         enforceRevocations(now, &effects)
     }
 
-    /// Tells the mesh of a notice that this peer was the first here to know.
-    private mutating func spread(
-        _ notice: RevocationNotice, _ bytes: [UInt8], _ now: Moment, _ effects: inout [PeerEffect]
-    ) {}
-
-    /// Has the mesh forget the peers that are now revoked: edges, records, addresses.
-    private mutating func forgetRevokedPeers(_ now: Moment, _ effects: inout [PeerEffect]) {}
-
     /// At the times at which planned revocations begin to hold, and old ones end.
     mutating func revocationsOverTime(_ now: Moment, _ effects: inout [PeerEffect]) {
         guard now.wall >= nextRevocation else { return }
@@ -55,7 +48,7 @@ extension PeerLogic {
         endRevokedReaders(now, &effects)
         leaveRevokedSources(now, &effects)
         stopRevokedContent(now, &effects)
-        forgetRevokedPeers(now, &effects)
+        take(mesh.forgetUntrusted(now: now, authority: &authority), now, &effects)
         guard authority.rules.isRevoked(chain, atWall: now.wall) else { return }
         log(
             .warning,

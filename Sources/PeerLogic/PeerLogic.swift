@@ -124,6 +124,16 @@ package struct PeerLogic: Sendable {
             nonce: Array(secrets.unpredictable().bytes.prefix(BootstrapRequest.nonceSize)))
     }
 
+    /// Everything that a store has to hold: records, beacons and revocations.
+    package func everything() -> [MeshChange] {
+        mesh.everything()
+            + authority.rules.revocations.notices.map {
+                .revoked(id: $0.id, until: $0.revocation.value.until, notice: $0.encoded)
+            }
+    }
+
+    package var revocationCount: Int { authority.rules.revocations.count }
+
     // MARK: Views for people
 
     package struct OfferView: Sendable {
@@ -179,6 +189,7 @@ package struct PeerLogic: Sendable {
                 log(
                     .warning, "a peer contradicts itself and is quarantined: restart it with a token of its own",
                     [("peer.id", peer.short)], &effects)
+            case .revoked(_, _, let notice): believed(notice, now, &effects)
             case .renewed: break
             }
         }

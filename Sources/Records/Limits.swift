@@ -2,6 +2,8 @@
 package enum WireLimits {
     /// A frame on the gossip socket, bytes.
     package static let gossipFrame = 64 * 1024
+    /// Frames in one bundle on the gossip socket.
+    package static let framesInBundle = 256
     /// A message on the control socket, bytes.
     package static let controlMessage = 1024 * 1024
     /// A signed payload, bytes.

@@ -128,7 +128,7 @@ package final class RendezvousProcess: MeshViews {
             url: url, cluster: cluster, floorLife: UInt64(ValidityLimits.term + 2 * ValidityLimits.skew),
             onReconnected: {
                 Task {
-                    guard let changes = try? await host.query({ $0.mesh.everything() }) else { return }
+                    guard let changes = try? await host.query({ $0.everything() }) else { return }
                     keeper.refill(changes)
                 }
             })

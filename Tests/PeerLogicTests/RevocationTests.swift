@@ -157,6 +157,38 @@ struct RevocationTests {
         #expect(mesh.run(for: 10 * second) { $0.nodes[late].isComplete(pull) }, "\(mesh.note)")
     }
 
+    @Test("A revocation that one peer reads is everybody's at once, joiners included, and the revoked are gone everywhere")
+    func spreading() throws {
+        var (mesh, token) = try mesh(sources: [2])
+        mesh.handle(.revocation(notice(.token(token.grant.value.id), mesh)), at: 1)
+        mesh.run(for: second)
+        for node in 0..<4 { #expect(mesh.nodes[node].logic.revocationCount == 1, "node \(node)") }
+        let honest = [mesh.nodes[0].id, mesh.nodes[1].id].sorted()
+        for node in 0..<2 {
+            #expect(mesh.nodes[node].logic.mesh.knownPeers == honest, "node \(node)")
+            #expect(mesh.view(of: node).isEmpty)
+        }
+        let joiner = try mesh.start(seeds: [mesh.nodes[0].address])
+        let revoked = try mesh.start(seeds: [mesh.nodes[0].address], token: token)
+        mesh.run(for: 3 * second)
+        #expect(mesh.nodes[joiner].logic.revocationCount == 1)
+        #expect(mesh.nodes[joiner].logic.mesh.knownPeers.count == 3)
+        #expect(!mesh.nodes[0].logic.mesh.knownPeers.contains(mesh.nodes[revoked].id))
+    }
+
+    @Test("A peer that was revoked with its token is back with what it offers once it has another")
+    func anotherToken() throws {
+        var (mesh, token) = try mesh(sources: [2])
+        mesh.handle(.revocation(notice(.token(token.grant.value.id), mesh)), at: 0)
+        mesh.run(for: 30 * second)
+        #expect(mesh.view(of: 0).isEmpty)
+        mesh.handle(.token(try mesh.cluster.token(certificateLife: 3_000_000)), at: 2)
+        #expect(
+            mesh.run(for: 30 * second) { mesh in (0..<2).allSatisfy { mesh.view(of: $0).count == 1 } }, "\(mesh.note)")
+        let pull = mesh.pull("org/a", at: 1)
+        #expect(mesh.run(for: 10 * second) { $0.nodes[1].isComplete(pull) }, "\(mesh.note)")
+    }
+
     @Test("Nonsense, and what somebody else than the root signed, changes nothing")
     func falseNotices() throws {
         var (mesh, token) = try mesh(sources: [0])

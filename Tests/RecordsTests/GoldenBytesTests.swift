@@ -98,6 +98,16 @@ struct GoldenBytesTests {
         }
     }
 
+    @Test("A bundle of gossip frames, and the head before it, are laid out as ever")
+    func gossipBundle() {
+        let bundle = GossipBundle(entries: [.init(hops: 3, frame: [0xAA]), .init(hops: 255, frame: [])])
+        #expect(
+            Hexadecimal.encode(bundle.encoded)
+                == "4d584742" + "01" + "02000000" + "03" + "01000000" + "aa" + "ff" + "00000000")
+        #expect(bundle.encoded.count == GossipBundle.headSize + bundle.entries.reduce(0) { $0 + $1.size })
+        #expect(Hexadecimal.encode(GossipHead(counter: 258, hops: 7).encoded) == "0201000000000000" + "07")
+    }
+
     @Test("A lease grant is laid out as ever")
     func leaseGrant() {
         let fields = [

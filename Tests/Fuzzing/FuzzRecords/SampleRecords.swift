@@ -13,6 +13,9 @@ enum SampleRecords {
         case "introduction-proof": return [proof?.encoded].compactMap(\.self)
         case "equivocation-proof":
             return [chain.map { EquivocationProof(frame, frame + [1], by: $0).encoded }].compactMap(\.self)
+        case "gossip-bundle":
+            let entries = [GossipBundle.Entry(hops: 0, frame: frame), GossipBundle.Entry(hops: .max, frame: [])]
+            return [GossipBundle(entries: entries).encoded, GossipBundle(entries: []).encoded]
         case "revocation-notice": return revocationNotices.map(\.encoded)
         case "manifest": return manifests.map(\.encoded)
         case "chunk-set": return chunkSets.map(\.encoded)
