@@ -19,6 +19,10 @@ struct MeshMetrics {
         "modelexpress_mesh_gossip_bytes_total", help: "Bytes of frames heard from neighbours' gossip.")
     private let controlMessages = Metrics.shared.counter(
         "modelexpress_mesh_control_messages_total", help: "Messages received on control channels.")
+    private let controlBytes = Metrics.shared.counter(
+        "modelexpress_mesh_control_bytes_total", help: "Bytes of messages received on control channels.")
+    private let revocations = Metrics.shared.gauge(
+        "modelexpress_mesh_revocations", help: "Revocations that hold or will hold.")
     private let applied = Metrics.shared.counter(
         "modelexpress_mesh_records_applied_total", help: "Records that were new or newer.")
     private let gone = Metrics.shared.counter(
@@ -48,7 +52,9 @@ struct MeshMetrics {
         case .gossip(_, _, let frame):
             gossipFrames.increment()
             gossipBytes.add(UInt64(frame.count))
-        case .message: controlMessages.increment()
+        case .message(_, let bytes):
+            controlMessages.increment()
+            controlBytes.add(UInt64(bytes.count))
         default: break
         }
     }
@@ -73,6 +79,7 @@ struct MeshMetrics {
         statistics.show(logic.mesh)
         peers.set(logic.mesh.knownPeers.count)
         records.set(logic.mesh.recordCount)
+        revocations.set(logic.revocationCount)
         slotsInUse.set(logic.slotsInUse)
         certificateEnds.set(Double(logic.certificate.notAfter - wall) / 1000)
     }

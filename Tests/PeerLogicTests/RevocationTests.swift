@@ -157,7 +157,9 @@ struct RevocationTests {
         #expect(mesh.run(for: 10 * second) { $0.nodes[late].isComplete(pull) }, "\(mesh.note)")
     }
 
-    @Test("A revocation that one peer reads is everybody's at once, joiners included, and the revoked are gone everywhere")
+    @Test(
+        "A revocation that one peer reads is everybody's at once, joiners included, and the revoked are gone everywhere"
+    )
     func spreading() throws {
         var (mesh, token) = try mesh(sources: [2])
         mesh.handle(.revocation(notice(.token(token.grant.value.id), mesh)), at: 1)
