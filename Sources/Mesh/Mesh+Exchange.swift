@@ -38,6 +38,7 @@ extension Mesh {
         _ buckets: [UInt64], trust: UInt64, from peer: PeerID, _ now: Moment, _ authority: some MeshAuthority,
         _ effects: inout [MeshEffect]
     ) {
+        lastCompared = now.monotonic
         if trust != trustDigest { giveTrust(to: peer, now, authority, &effects) }
         let ours = store.buckets
         let differing = (0..<ControlMessage.bucketCount).filter { ours[$0] != buckets[$0] }.map { UInt8($0) }

@@ -29,8 +29,10 @@ package struct Mesh: Sendable {
     var blocked: [PeerID: UInt64] = [:]
     /// Peers that would not or could not be neighbours, and when they are asked again, on the monotonic clock.
     var asksAgain: [PeerID: UInt64] = [:]
+    /// When a neighbour last compared its digests with ours, on the monotonic clock.
+    package internal(set) var lastCompared: UInt64?
     /// How slow this peer finds itself: by so much it is more patient with others.
-    var slowness = 0
+    package internal(set) var slowness = 0
     package internal(set) var statistics = MeshStatistics()
     /// Beacons that wait to be forwarded together, by the digests of their frames.
     var waiting: [Digest256: WaitingBeacon] = [:]

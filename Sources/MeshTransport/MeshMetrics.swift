@@ -72,16 +72,16 @@ struct MeshMetrics {
         }
     }
 
-    /// Sets the gauges; `wall` is milliseconds since 1970.
-    func show(_ logic: PeerLogic, wall: Int64) {
+    /// Sets the gauges.
+    func show(_ logic: PeerLogic, _ now: Moment) {
         neighbours.set(logic.mesh.neighbourCount)
         channels.set(logic.mesh.channelCount)
-        statistics.show(logic.mesh)
+        statistics.show(logic.mesh, now: now.monotonic)
         peers.set(logic.mesh.knownPeers.count)
         records.set(logic.mesh.recordCount)
         revocations.set(logic.revocationCount)
         slotsInUse.set(logic.slotsInUse)
-        certificateEnds.set(Double(logic.certificate.notAfter - wall) / 1000)
+        certificateEnds.set(Double(logic.certificate.notAfter - now.wall) / 1000)
     }
 
     private static func edge(_ change: String) -> Counter {

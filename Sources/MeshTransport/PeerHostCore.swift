@@ -138,7 +138,7 @@ final class PeerHostCore: @unchecked Sendable {
         let timer = thread.schedule(at: deadline) { [unowned self] in
             tick = nil
             handle(.tick)
-            metrics.show(logic, wall: WallClock.now())
+            metrics.show(logic, Self.now())
         }
         tick = (timer, deadline)
     }

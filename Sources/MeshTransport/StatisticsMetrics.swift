@@ -24,6 +24,10 @@ struct StatisticsMetrics {
     private let clockOffset = Metrics.shared.gauge(
         "modelexpress_mesh_clock_offset_seconds",
         help: "By how much neighbours' clocks seem ahead of this one's: the median, less a frame's way.")
+    private let slowness = Metrics.shared.gauge(
+        "modelexpress_mesh_slowness", help: "How slow this peer finds itself, 0 to 8: by so much it is more patient.")
+    private let comparedAgo = Metrics.shared.gauge(
+        "modelexpress_mesh_compared_age_seconds", help: "Seconds since a neighbour compared its records with ours.")
     private let size = Metrics.shared.gauge(
         "modelexpress_mesh_preset_peers", help: "The largest mesh that the present preset is meant for; 0: any.")
     private let hops = Metrics.shared.histogram(
@@ -32,7 +36,8 @@ struct StatisticsMetrics {
     private let recordAge = Self.age("record", MeshStatistics().recordAge)
     private let beaconAge = Self.age("beacon", MeshStatistics().beaconAge)
 
-    func show(_ mesh: Mesh) {
+    /// `now` is on the monotonic clock, nanoseconds.
+    func show(_ mesh: Mesh, now: UInt64) {
         let statistics = mesh.statistics
         delivered.show(statistics.delivered)
         duplicates.show(statistics.duplicates)
@@ -49,6 +54,8 @@ struct StatisticsMetrics {
         floors.set(mesh.floorCount)
         quarantined.set(mesh.quarantinedPeers.count)
         clockOffset.set(Double(mesh.clockOffset ?? 0) / 1000)
+        slowness.set(mesh.slowness)
+        if let compared = mesh.lastCompared { comparedAgo.set(Double(now - min(now, compared)) / 1e9) }
         size.set(mesh.presentPreset.upTo == .max ? 0 : mesh.presentPreset.upTo)
         hops.show(counts: statistics.hops.counts, sum: Double(statistics.hops.sum))
         recordAge.show(counts: statistics.recordAge.counts, sum: Double(statistics.recordAge.sum) / 1000)
