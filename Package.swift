@@ -39,7 +39,9 @@ let package = Package(
         // Floor 3: shells.
         .target(name: "Telemetry", dependencies: ["CLinux"]),
         .target(name: "EventThread", dependencies: ["CLinux", "Telemetry"]),
-        .target(name: "Signing", dependencies: ["CSodium", "Digest", "Records", "Trust", "PeerLogic"]),
+        .target(
+            name: "Signing",
+            dependencies: ["CSodium", "Digest", "Records", "Trust", "PeerLogic", "EventThread", "Telemetry"]),
         .target(name: "ZeroMQ", dependencies: ["CZeroMQ", "EventThread", "Telemetry"]),
         .target(
             name: "MeshTransport",
@@ -73,7 +75,7 @@ let package = Package(
         .target(
             name: "CommandLine",
             dependencies: [
-                "CLinux", "Records", "Trust", "Telemetry", "Configuration", "LocalAPI",
+                "CLinux", "Digest", "Records", "Trust", "Telemetry", "Configuration", "LocalAPI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -140,11 +142,11 @@ let testTargets: [(room: String, dependencies: [Target.Dependency])] = [
     (
         "CommandLine",
         [
-            "CLinux", "CommandLine", "LocalAPI", "Configuration", "Telemetry", "Trust", "Records",
+            "CLinux", "CommandLine", "LocalAPI", "Configuration", "Telemetry", "Trust", "Records", "Digest", "Signing",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ]
     ),
-    ("Configuration", ["Configuration", "Records", "Trust", "Signing", "Telemetry"]),
+    ("Configuration", ["Configuration", "Digest", "Records", "Trust", "Signing", "Telemetry"]),
     ("HTTPFace", ["CLinux", "HTTPFace", "EventThread", "Telemetry"]),
     ("Architecture", []),
     ("EndToEnd", ["CLinux", "Telemetry"]),

@@ -33,7 +33,7 @@ package struct ExitError: Error, Hashable, CustomStringConvertible {
         switch error {
         case .invalid: ExitCodes.usage
         case .noToken: ExitCodes.notFound
-        case .exists, .exposed: ExitCodes.refused
+        case .exists, .exposed, .locked, .otherCluster: ExitCodes.refused
         case .unreadable, .unwritable, .malformed: ExitCodes.failed
         }
     }

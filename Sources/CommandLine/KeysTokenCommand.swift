@@ -17,7 +17,7 @@ package struct KeysTokenCommand: ParsableCommand {
               modelexpress keys token --roles relay,reader --models team-a/
             """)
 
-    @OptionGroup package var state: StateFolderOption
+    @OptionGroup package var options: KeysOptions
 
     @Option(help: "What peers may be: origin, relay, reader, server, with commas between them.")
     package var roles = RolesArgument([.origin, .relay, .reader])
@@ -35,6 +35,12 @@ package struct KeysTokenCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "How many peers of this token a peer takes notice of: what your pods may number, rolling updates included. "
+                + "0 for no limit.", valueName: "count"))
+    package var peers: UInt32 = 0
+
+    @Option(
+        help: ArgumentHelp(
             "Where to write it, mode 0600; - for standard output (default: the state folder's token).",
             valueName: "file"))
     package var out: String?
@@ -46,7 +52,7 @@ package struct KeysTokenCommand: ParsableCommand {
             let longest = DurationArgument(milliseconds: ValidityLimits.certificate)
             throw ValidationError("--life must be from 1s to \(longest)")
         }
-        guard expires.milliseconds >= 1000, expires.milliseconds <= Self.longestExpiry else {
+        guard expires.milliseconds >= 1000, expires.milliseconds <= ValidityLimits.token else {
             throw ValidationError("--expires must be from 1s to 3650d")
         }
         guard !models.contains("") else {
@@ -60,22 +66,23 @@ package struct KeysTokenCommand: ParsableCommand {
 
     package func run() throws { StandardText.output.write(try perform(now: WallTime.now())) }
 
-    /// Ten years.
-    private static let longestExpiry: Int64 = 3650 * 86_400_000
-
     /// Makes the token; what to tell the user, or the token itself for `--out -`.
     ///
     /// - Parameter now: milliseconds since 1970.
     func perform(now: Int64) throws -> String {
-        let directory = state.directory
+        let directory = options.directory
         let prefixes = models.isEmpty ? [""] : models
         do {
             let text = TokenFile.make(
-                root: try loadRoot(directory), roles: roles.roles, modelPrefixes: prefixes,
-                certificateLife: life.milliseconds, notBefore: now, notAfter: now + expires.milliseconds)
+                root: try options.loadRoot(), roles: roles.roles, modelPrefixes: prefixes,
+                certificateLife: life.milliseconds, peers: peers, notBefore: now, notAfter: now + expires.milliseconds)
             guard out != "-" else { return "\(text)\n" }
             let path = out ?? directory.token
             try SecretFile.write("\(text)\n", to: path)
+            guard !options.json else {
+                return try LocalJSON.text([KeyView(try TokenFile.decode(text, path: path).grant.value, file: path)])
+                    + "\n"
+            }
             return """
                 Wrote a token to \(path) (secret: who has it can join).
                   roles    \(roles.roles.words.joined(separator: ", "))
@@ -85,17 +92,6 @@ package struct KeysTokenCommand: ParsableCommand {
                 """
         } catch {
             throw ExitError(error)
-        }
-    }
-
-    private func loadRoot(_ directory: StateDirectory) throws -> ClusterRoot {
-        do throws(ConfigurationError) {
-            return try ClusterKeyFiles.load(from: directory)
-        } catch .unreadable(let path, let reason) {
-            throw ExitError(
-                code: ExitCodes.notFound,
-                message: "can't read the root key \(path): \(reason); make a cluster with `modelexpress keys init`, "
-                    + "or name its folder with --state-dir")
         }
     }
 }

@@ -48,15 +48,16 @@ package struct PeersCommand: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "peers", abstract: "List the peers of the mesh.",
         discussion: """
-            LINK tells whether the peer that answers has a channel to it; VALID is how long its word holds unless it \
-            is renewed.
+            LINK tells whether it is in the view of the peer that answers, so that each hears the other's gossip; VALID \
+            is how long its word holds unless it is renewed. --watch marks who came with + and who went with -, and \
+            shows the busiest first.
 
             Example: modelexpress peers --watch
             """)
 
     @OptionGroup package var query: QueryOptions
 
-    @Flag(help: "Draw the table again each second, until Ctrl-C.")
+    @Flag(help: "Show the mesh live: drawn again each second, until Ctrl-C.")
     package var watch = false
 
     package init() {}
@@ -70,16 +71,27 @@ package struct PeersCommand: ParsableCommand {
                 message: "--watch draws in a terminal and standard output is none; "
                     + "with --json it prints a line a second")
         }
+        var live = PeersWatch()
         while true {
-            let text = try report()
-            StandardText.output.write(query.json ? text : "\u{1b}[H\u{1b}[2J\(text)")
+            if query.json {
+                StandardText.output.write(try report())
+            } else {
+                live.look(try peers(), at: Double(JobRenderer.monotonicNow()) / 1e9)
+                let text = live.text(rows: terminal.currentHeight, status: try query.ask("status").status)
+                StandardText.output.write("\u{1b}[H\u{1b}[2J\(text)")
+            }
             var interval = Self.watchInterval
             nanosleep(&interval, nil)
         }
     }
 
-    private func report() throws -> String {
+    private func peers() throws -> [PeerView] {
         guard let peers = try query.ask("peers").peers else { throw ExitError(MissingPart(part: "peers")) }
+        return peers
+    }
+
+    private func report() throws -> String {
+        let peers = try peers()
         return query.json ? try LocalJSON.text(peers) + "\n" : MeshReport.peers(peers)
     }
 }

@@ -30,8 +30,16 @@ package struct Terminal: Hashable, Sendable {
             hasColours: isInteractive && environment["NO_COLOR"] == nil)
     }
 
+    /// Lines that fit now; a window may be resized at any time.
+    var currentHeight: Int { Self.size(of: STDOUT_FILENO).map { Int($0.ws_row) } ?? Self.defaultHeight }
+
+    /// Lines when nobody says.
+    static let defaultHeight = 24
+
     /// Nil when nobody knows.
-    static func columns(of descriptor: Int32) -> Int? {
+    static func columns(of descriptor: Int32) -> Int? { size(of: descriptor).map { Int($0.ws_col) } }
+
+    private static func size(of descriptor: Int32) -> winsize? {
         var size = winsize()
         let status = withUnsafeMutablePointer(to: &size) { pointer in
             // The call wants an int's address and fills the whole struct, which is two ints long.
@@ -39,6 +47,6 @@ package struct Terminal: Hashable, Sendable {
                 mx_ioctl_int(descriptor, UInt(TIOCGWINSZ), $0)
             }
         }
-        return status == 0 && size.ws_col > 0 ? Int(size.ws_col) : nil
+        return status == 0 && size.ws_col > 0 && size.ws_row > 0 ? size : nil
     }
 }

@@ -5,8 +5,9 @@ enum TokenReport {
     /// - Parameter now: milliseconds since 1970.
     static func text(_ grant: TokenGrant, now: Int64) -> String {
         let lines = [
-            ("cluster", grant.cluster.description), ("token", grant.id.short),
+            ("cluster", grant.cluster.description), ("token", grant.id.description),
             ("roles", grant.roles.words.joined(separator: ", ")), ("models", models(grant.modelPrefixes)),
+            ("peers", grant.peers == 0 ? "no limit" : "at most \(grant.peers) in the view of each peer"),
             ("life", "certificates hold \(duration(grant.certificateLife))"),
             ("from", WallTime.text(grant.notBefore)), ("ends", "\(WallTime.text(grant.notAfter)) (\(end(grant, now)))"),
         ]

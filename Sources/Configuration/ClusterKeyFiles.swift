@@ -7,8 +7,8 @@ package import Trust
 
 /// The files of a cluster's root key: `root.key` (0600) and `root.pub`.
 package enum ClusterKeyFiles {
-    private static let rootPrefix = "mxroot1:"
-    private static let publicPrefix = "mxcluster1:"
+    static let rootPrefix = "mxroot1:"
+    static let publicPrefix = "mxcluster1:"
 
     /// Makes a new cluster: a root key that must be kept, and its public half.
     ///
@@ -28,11 +28,22 @@ package enum ClusterKeyFiles {
 
     /// Loads the root key, which signs tokens.
     package static func load(from directory: StateDirectory) throws(ConfigurationError) -> ClusterRoot {
-        let text = try SecretFile.read(directory.rootKey, isPrivate: true)
+        try loadRoot(directory.rootKey)
+    }
+
+    static func loadRoot(_ path: String) throws(ConfigurationError) -> ClusterRoot {
+        let text = try SecretFile.read(path, isPrivate: true)
         guard let seed = decode(text, prefix: rootPrefix), let signer = Ed25519Signer(seed: seed) else {
-            throw .malformed(path: directory.rootKey, what: "a root key")
+            throw .malformed(path: path, what: "a root key")
         }
         return ClusterRoot(signer: signer)
+    }
+
+    static func decodePublic(_ text: String, _ path: String) throws(ConfigurationError) -> TrustAnchor {
+        guard let bytes = decode(text, prefix: publicPrefix), let key = Digest256(bytes) else {
+            throw .malformed(path: path, what: "a cluster's public key")
+        }
+        return TrustAnchor(rootKey: key)
     }
 
     static func decode(_ text: String, prefix: String) -> [UInt8]? {
@@ -45,25 +56,28 @@ package enum ClusterKeyFiles {
 
 /// A join token as people carry it: one line of text that holds the cluster's public key, the grant and the delegated key.
 package enum TokenFile {
-    private static let prefix = "mxtoken1:"
+    static let prefix = "mxtoken1:"
 
     /// Grants a new token and gives its text, which is a secret: who reads it can make peers within its limits.
     ///
-    /// - Parameters: times are milliseconds.
+    /// - Parameters: times are milliseconds; `peers` is how many of its peers a view keeps, 0 for no limit.
     package static func make(
-        root: ClusterRoot, roles: Roles, modelPrefixes: [String], certificateLife: Int64, notBefore: Int64,
-        notAfter: Int64
+        root: ClusterRoot, roles: Roles, modelPrefixes: [String], certificateLife: Int64, peers: UInt32 = 0,
+        notBefore: Int64, notAfter: Int64
     ) -> String {
         let (delegate, seed) = Ed25519Signer.generate()
         let grant = root.grant(
             delegatedKey: delegate.publicKey, roles: roles, modelPrefixes: modelPrefixes,
-            certificateLife: certificateLife, notBefore: notBefore, notAfter: notAfter)
+            certificateLife: certificateLife, peers: peers, notBefore: notBefore, notAfter: notAfter)
         var writer = WireWriter()
         writer.write(root.anchor.rootKey)
         grant.encode(to: &writer)
         writer.append(raw: seed)
         return "\(prefix)\(Hexadecimal.encode(writer.bytes))"
     }
+
+    /// Whether a text is a token, or was meant to be one.
+    package static func isToken(_ text: String) -> Bool { text.hasPrefix(prefix) }
 
     /// Reads the text of a token from a file.
     package static func load(_ path: String) throws(ConfigurationError) -> TokenHolder {

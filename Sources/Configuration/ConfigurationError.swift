@@ -5,6 +5,10 @@ package enum ConfigurationError: Error, Hashable, Sendable {
     /// The file exists and would be lost.
     case exists(path: String, advice: String)
     case malformed(path: String, what: String)
+    /// Somebody else writes it, and doesn't come to an end.
+    case locked(path: String)
+    /// A file of another cluster than the one beside it.
+    case otherCluster(path: String)
     case exposed(path: String, mode: String)
     case noToken(path: String)
     case invalid(setting: String, value: String, expected: String)
@@ -17,6 +21,8 @@ extension ConfigurationError: CustomStringConvertible {
         case .unwritable(let path, let reason): "can't write \(path): \(reason)"
         case .exists(let path, let advice): "\(path) exists already; \(advice)"
         case .malformed(let path, let what): "\(path) is not \(what), or is damaged"
+        case .locked(let path): "another program writes \(path) and doesn't come to an end; try again"
+        case .otherCluster(let path): "\(path) belongs to another cluster"
         case .exposed(let path, let mode):
             "\(path) can be read by others (mode \(mode)); make it private with `chmod 600 \(path)`"
         case .noToken(let path):

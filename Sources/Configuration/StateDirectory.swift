@@ -22,6 +22,8 @@ package struct StateDirectory: Hashable, Sendable {
 
     package var rootKey: String { "\(path)/root.key" }
     package var rootPublicKey: String { "\(path)/root.pub" }
+    package var revocationKey: String { "\(path)/revocation.key" }
+    package var revocations: RevocationFile { RevocationFile(path: "\(path)/revocations") }
     package var token: String { "\(path)/token" }
     /// Where a sidecar answers the command line.
     package var sidecarSocket: String { "\(path)/sidecar.sock" }

@@ -12,6 +12,7 @@ extension PeerView {
             return PeerView(
                 peer: peer.description, name: record.name, zone: record.zone, address: record.endpoints.host,
                 bootstrapPort: Int(record.endpoints.bootstrapPort), roles: record.chain.certificate.value.roles.words,
+                token: record.chain.certificate.value.token.description,
                 isNeighbour: logic.mesh.isNeighbour(peer), isSelf: peer == logic.local,
                 slotsInUse: Int(beacon?.slotsInUse ?? 0), slots: Int(beacon?.slots ?? 0),
                 bytesServed: beacon?.bytesServed ?? 0, bytesReceived: beacon?.bytesReceived ?? 0,
@@ -28,7 +29,8 @@ extension SourceView {
                 model: announcement.identity.model, revision: announcement.identity.revision,
                 stage: announcement.identity.stage.word, rank: Int(announcement.rank),
                 peer: source.peerID.description, name: source.peer.name,
-                manifest: announcement.manifest?.description ?? "", state: announcement.state.word,
+                manifest: announcement.manifest?.description ?? "",
+                introduction: announcement.introduction?.description, state: announcement.state.word,
                 coverage: Double(announcement.coverageEighths) / Double(Announcement.fullCoverage),
                 bytes: announcement.totalBytes, lanes: announcement.lanes.map(\.word),
                 slotsInUse: Int(source.beacon?.slotsInUse ?? 0), slots: Int(announcement.slots))

@@ -9,6 +9,8 @@ package struct PeerView: Codable, Hashable, Sendable {
     package var address: String
     package var bootstrapPort: Int
     package var roles: [String]
+    /// The token that it joined with, by which it can be revoked; nil from an older version.
+    package var token: String?
     /// Whether a channel to it works.
     package var isNeighbour: Bool
     package var isSelf: Bool
@@ -21,7 +23,8 @@ package struct PeerView: Codable, Hashable, Sendable {
 
     package init(
         peer: String, name: String, zone: String, address: String, bootstrapPort: Int, roles: [String],
-        isNeighbour: Bool, isSelf: Bool, slotsInUse: Int, slots: Int, bytesServed: UInt64, bytesReceived: UInt64,
+        token: String? = nil, isNeighbour: Bool, isSelf: Bool, slotsInUse: Int, slots: Int, bytesServed: UInt64,
+        bytesReceived: UInt64,
         validForSeconds: Double
     ) {
         self.peer = peer
@@ -30,6 +33,7 @@ package struct PeerView: Codable, Hashable, Sendable {
         self.address = address
         self.bootstrapPort = bootstrapPort
         self.roles = roles
+        self.token = token
         self.isNeighbour = isNeighbour
         self.isSelf = isSelf
         self.slotsInUse = slotsInUse
@@ -49,6 +53,8 @@ package struct SourceView: Codable, Hashable, Sendable {
     package var peer: String
     package var name: String
     package var manifest: String
+    /// The introduction that it shows, by which the content can be revoked; nil from an older version.
+    package var introduction: String?
     package var state: String
     /// 0 to 1, in eighths.
     package var coverage: Double
@@ -59,7 +65,8 @@ package struct SourceView: Codable, Hashable, Sendable {
 
     package init(
         model: String, revision: String, stage: String, rank: Int, peer: String, name: String, manifest: String,
-        state: String, coverage: Double, bytes: UInt64, lanes: [String], slotsInUse: Int, slots: Int
+        introduction: String? = nil, state: String, coverage: Double, bytes: UInt64, lanes: [String], slotsInUse: Int,
+        slots: Int
     ) {
         self.model = model
         self.revision = revision
@@ -68,6 +75,7 @@ package struct SourceView: Codable, Hashable, Sendable {
         self.peer = peer
         self.name = name
         self.manifest = manifest
+        self.introduction = introduction
         self.state = state
         self.coverage = coverage
         self.bytes = bytes

@@ -1,24 +1,58 @@
 import Records
 
-/// The state of the channel to one neighbour.
+/// The channel to one peer, and whether that peer is a neighbour: whether each listens to the other's gossip.
 struct Edge: Sendable {
-    enum State: Sendable {
-        /// A hello is sent until a welcome comes. Goes to `up`, or ends when the peer does.
+    enum Channel: Sendable {
+        /// A hello is sent until a welcome comes. Goes to `up`, or ends.
         case greeting
         /// Messages flow. Goes to `down` after too many missed pings.
         case up
-        /// Silent. Greeted again; goes to `up` with the next welcome or hello.
+        /// Silent. Greeted again; goes to `up` with the next welcome or hello, or ends.
         case down
     }
 
-    var state: State = .greeting
+    enum Membership: Sendable {
+        case none
+        /// We asked it to be our neighbour. `asked` is when, on the monotonic clock.
+        case asked(UInt64)
+        /// `isChosen` when we asked, and not the other.
+        case neighbour(isChosen: Bool)
+    }
+
+    var channel = Channel.greeting
+    var membership = Membership.none
+    /// The other opened the only channel there is.
+    var isInbound = false
     /// Greetings sent at the quick pace.
     var greetings = 0
     /// Pings sent since something was last heard.
     var missed = 0
+    /// Pings in a row by which the other sees the membership differently: a message about it was lost.
+    var mismatches = 0
+    /// When something other than pings and the like came, on the monotonic clock.
+    var lastUsed: UInt64
     /// The counter of the neighbour's latest gossip frame; a gap says that some were dropped.
-    var gossipCounter: UInt64?
-    /// The counter of the frame that was last published to the neighbour.
+    var heard: UInt64 = 0
+    /// The counter of the frame that was last published to it.
     var published: UInt64 = 0
-    var isSubscribed = false
+    /// When digests may be exchanged with it again, on the monotonic clock.
+    var nextExchange: UInt64 = 0
+    /// When it may be told again what it must know to judge others, on the monotonic clock.
+    var nextTrust: UInt64 = 0
+    /// Refused frames that an honest neighbour would not have sent.
+    var strikes = 0
+    /// Bytes that it may still be given.
+    var gives: RateBucket
+    /// By how much its wall clock is ahead of ours, less the way of a frame, milliseconds; from its own beacons.
+    var clockOffset: Int64?
+
+    init(configuration: MeshConfiguration, now: UInt64) {
+        lastUsed = now
+        gives = RateBucket(perSecond: configuration.giveRate, burst: configuration.giveBurst)
+    }
+
+    var isNeighbour: Bool { if case .neighbour = membership { true } else { false } }
+    var isAsked: Bool { if case .asked = membership { true } else { false } }
+    var isChosen: Bool { if case .neighbour(isChosen: true) = membership { true } else { false } }
+    var isStranger: Bool { if case .none = membership { true } else { false } }
 }

@@ -32,6 +32,8 @@ struct LostPeers: Sendable {
     mutating func remove(_ peer: PeerID) { entries[peer] = nil }
 
     /// One that is still remembered and fulfils the condition, at random.
+    ///
+    /// - Parameter include: which of them may be drawn.
     mutating func draw(
         now: Moment, using generator: inout SeededGenerator, where include: (PeerID) -> Bool
     ) -> (peer: PeerID, entry: Entry)? {

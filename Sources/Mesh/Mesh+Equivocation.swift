@@ -13,45 +13,29 @@ extension Mesh {
     package var quarantinedPeers: [PeerID] { quarantined.keys.sorted() }
 
     /// Two verified frames contradict each other.
-    mutating func convict(_ frame: SignedFrame, _ bytes: [UInt8], _ effects: inout [MeshEffect]) {
-        guard let id = Self.subject(of: frame)?.id, let other = store.frame(of: id)?.frame,
-            let chain = store.peers[frame.author]?.record.chain
-        else { return }
-        quarantine(frame.author, EquivocationProof(bytes, other, by: chain).encoded, chain, &effects)
+    mutating func convict(_ frame: OpenedFrame, _ held: OpenedFrame, _ effects: inout [MeshEffect]) {
+        guard let chain = peerRecord(of: frame.author)?.chain else { return }
+        let proof = EquivocationProof(frame.bytes, held.bytes, by: chain)
+        quarantine(frame.author, proof.encoded, chain, &effects)
     }
 
-    /// A proof from somebody else: both signatures are checked before anything is believed.
+    /// A proof from somebody else: both signatures are checked before anything is believed. Nil when it is believed.
     mutating func takeProof(
         _ bytes: [UInt8], _ now: Moment, _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]
-    ) -> FrameOutcome {
+    ) -> RefusedFrame? {
         guard let proof = try? EquivocationProof(decoding: bytes),
             let first = try? SignedFrame(decoding: proof.first), let second = try? SignedFrame(decoding: proof.second),
             first.author == second.author, first.author != local, first.payload != second.payload,
             let subject = Self.subject(of: first), let other = Self.subject(of: second), subject == other
-        else { return .refused(.malformed) }
-        guard quarantined[first.author] == nil else { return .known }
+        else { return .malformed }
+        guard quarantined[first.author] == nil else { return nil }
         let chain = proof.chain
-        guard chain.peer == first.author, authority.accepts(chain, now: now) else { return .refused(.untrusted) }
+        guard chain.peer == first.author, authority.accepts(chain, now: now) else { return .untrusted }
         guard authority.isAuthentic(first, by: chain), authority.isAuthentic(second, by: chain) else {
-            return .refused(.badSignature)
+            return .badSignature
         }
         quarantine(first.author, bytes, chain, &effects)
-        return .new
-    }
-
-    /// What a neighbour that has just come up must know: proofs are told once, and it may have been away.
-    var pagesOfProofs: [[[UInt8]]] {
-        var pages: [[[UInt8]]] = []
-        var room = 0
-        for proof in quarantinedPeers.compactMap({ quarantined[$0]?.proof }) {
-            if proof.count > room {
-                pages.append([])
-                room = configuration.pageBytes
-            }
-            pages[pages.count - 1].append(proof)
-            room -= proof.count
-        }
-        return pages
+        return nil
     }
 
     mutating func endQuarantines(atWall wall: Int64) { quarantined = quarantined.filter { $0.value.until > wall } }

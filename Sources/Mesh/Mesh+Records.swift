@@ -5,7 +5,7 @@ import Records
 extension Mesh {
     /// What became of a frame from outside.
     enum FrameOutcome {
-        case new
+        case new(OpenedFrame)
         case known
         case refused(RefusedFrame)
     }
@@ -13,164 +13,146 @@ extension Mesh {
     mutating func publish<Record: SignedRecord>(
         _ record: Record, _ now: Moment, _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]
     ) {
-        let frame = authority.frame(record)
-        let bytes = frame.encoded
-        seen.insert(BLAKE2b.digest(bytes))
-        apply(frame, bytes, &effects)
+        let bytes = authority.frame(record).encoded
+        let digest = opening.digest(of: bytes)
+        guard let frame = opening.open(bytes, digest: digest) else { return }
+        seen.insert(digest)
+        apply(frame, &effects)
         broadcast(bytes, &effects)
     }
 
-    mutating func broadcast(
-        _ frame: [UInt8], hops: UInt8 = 0, besides incoming: PeerID? = nil, _ effects: inout [MeshEffect]
-    ) {
-        for peer in edges.keys.sorted() where peer != incoming {
-            guard var edge = edges[peer] else { continue }
-            edge.published += 1
-            edges[peer] = edge
-            effects.append(.publish(to: peer, GossipHead(counter: edge.published, hops: hops), frame: frame))
-        }
-    }
-
-    /// Bounds, seen-set, author, signature, validity, roles; then the store. `from` is nil for frames of a hello.
-    /// `mayHaveEnded` says that the owner's beacon, which renews the record, comes beside it.
+    /// Bounds, seen-set, author, validity, signature, roles; then the store. `from` is nil for frames of a hello or a store.
+    /// `mayHaveEnded` says that the owner's beacon, which renews the record, comes beside it; `isGossip` that an author who
+    /// publishes too much is not listened to.
     mutating func take(
-        _ bytes: [UInt8], from: PeerID?, mayHaveEnded: Bool, _ now: Moment, _ authority: inout some MeshAuthority,
-        _ effects: inout [MeshEffect]
+        _ bytes: [UInt8], from: PeerID?, mayHaveEnded: Bool, isGossip: Bool = false, _ now: Moment,
+        _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]
     ) -> FrameOutcome {
+        if RevocationNotice.isClaimed(by: bytes) {
+            return takeRevocation(bytes, from: from, now, &authority, &effects)
+        }
         if EquivocationProof.isClaimed(by: bytes) {
-            let outcome = takeProof(bytes, now, &authority, &effects)
-            if case .refused(let reason) = outcome { return refuse(reason, from, &effects) }
+            if let reason = takeProof(bytes, now, &authority, &effects) {
+                return refused(reason, from, now, &effects)
+            }
             // Whoever believes a proof tells it on at once, so that it needs no forwarding.
             return .known
         }
-        guard bytes.count <= WireLimits.gossipFrame, let frame = try? SignedFrame(decoding: bytes) else {
-            return refuse(.malformed, from, &effects)
+        guard bytes.count <= WireLimits.gossipFrame else { return refused(.malformed, from, now, &effects) }
+        let digest = opening.digest(of: bytes)
+        if let head = SignedFrame.head(of: bytes) {
+            if seen.contains(digest), holds(digest, head.author, isBeacon: head.purpose == Purpose.beacon.rawValue) {
+                return .known
+            }
+            guard head.version == SignedFrame.wireVersion, Purpose(rawValue: head.purpose) != nil else {
+                return refused(.unsupported, from, now, &effects)
+            }
+            if isGossip, store.publishesTooMuch(head.author, now: now) {
+                return refused(.tooOften, from, now, &effects)
+            }
         }
+        guard let frame = opening.open(bytes, digest: digest) else { return refused(.malformed, from, now, &effects) }
+        return take(frame, from: from, mayHaveEnded: mayHaveEnded, now, &authority, &effects)
+    }
+
+    mutating func take(
+        _ frame: OpenedFrame, from: PeerID?, mayHaveEnded: Bool, _ now: Moment, _ authority: inout some MeshAuthority,
+        _ effects: inout [MeshEffect]
+    ) -> FrameOutcome {
         // Our own words come back by snapshots and digests; nobody else can have newer ones.
         guard frame.author != local else { return .known }
-        guard quarantined[frame.author] == nil else { return refuse(.quarantined, from, &effects) }
-        let digest = BLAKE2b.digest(bytes)
-        if seen.contains(digest), holds(frame, digest) { return .known }
-        switch verify(frame, mayHaveEnded: mayHaveEnded, now, &authority) {
-        case .failure(let reason): return refuse(reason, from, &effects)
-        case .success: break
+        guard quarantined[frame.author] == nil else { return refused(.quarantined, from, now, &effects) }
+        if isOlder(frame) { return .known }
+        if let reason = verify(frame, mayHaveEnded: mayHaveEnded, now, &authority) {
+            return refused(reason, from, now, &effects)
         }
-        seen.insert(digest)
-        return applyVerified(frame, bytes, from, &effects)
+        seen.insert(frame.digest)
+        return applyVerified(frame, from, now, &effects)
     }
 
     /// A seen frame is worth another look only if what it says has since been forgotten.
-    private func holds(_ frame: SignedFrame, _ digest: Digest256) -> Bool {
-        guard let holdings = store.peers[frame.author] else { return false }
-        if frame.purpose == .beacon { return holdings.beacon != nil }
-        return holdings.held.values.contains { $0.frameDigest == digest }
+    private func holds(_ digest: Digest256, _ author: PeerID, isBeacon: Bool) -> Bool {
+        guard author != local else { return true }
+        guard let holdings = store.peers[author] else { return false }
+        // A beacon is seen when it or a newer one is held.
+        if isBeacon { return holdings.beacon != nil }
+        return holdings.own.digest == digest || holdings.announcements.contains { $0.digest == digest }
     }
 
-    private enum Verdict {
-        case success
-        case failure(RefusedFrame)
-    }
-
-    private mutating func verify(
-        _ frame: SignedFrame, mayHaveEnded: Bool, _ now: Moment, _ authority: inout some MeshAuthority
-    ) -> Verdict {
-        let validity: Validity
-        let chain: CertificateChain
-        switch frame.purpose {
-        case .peerRecord:
-            guard let record = try? PeerRecord(decoding: frame.payload) else { return .failure(.malformed) }
-            (validity, chain) = (record.validity, record.chain)
-        case .announcement:
-            guard let record = try? Announcement(decoding: frame.payload) else { return .failure(.malformed) }
-            guard let known = store.peers[frame.author]?.record.chain else { return .failure(.unknownAuthor) }
-            guard authority.permits(record, by: known) else { return .failure(.notPermitted) }
-            (validity, chain) = (record.validity, known)
-        case .beacon:
-            guard let record = try? Beacon(decoding: frame.payload) else { return .failure(.malformed) }
-            guard let known = store.peers[frame.author]?.record.chain else { return .failure(.unknownAuthor) }
-            (validity, chain) = (record.validity, known)
-        default: return .failure(.malformed)
+    /// Spares the signature of what is behind what is held. The very version that is held goes on: it may be a contradiction.
+    private func isOlder(_ frame: OpenedFrame) -> Bool {
+        if frame.purpose == .beacon {
+            guard let known = store.peers[frame.author]?.beacon else { return false }
+            return known.version >= frame.version
         }
-        // A record after its own term may still be renewed by its owner's beacon when that comes beside it.
+        guard let held = store.frame(of: frame.record) else { return false }
+        return held.version > frame.version || held.digest == frame.digest
+    }
+
+    /// Nil when the frame is to be believed.
+    private mutating func verify(
+        _ frame: OpenedFrame, mayHaveEnded: Bool, _ now: Moment, _ authority: inout some MeshAuthority
+    ) -> RefusedFrame? {
+        guard let chain = frame.peerRecord?.chain ?? peerRecord(of: frame.author)?.chain else { return .unknownAuthor }
+        if let announcement = frame.announcement, !authority.permits(announcement, by: chain) { return .notPermitted }
+        let validity = frame.validity
         guard validity.term > 0, validity.term <= ValidityLimits.term,
             validity.issuedAt <= now.wall + ValidityLimits.skew
-        else { return .failure(.outsideValidity) }
+        else { return .outsideValidity }
+        // A record after its own term may still be renewed by its owner's beacon when that comes beside it.
         guard validity.validUntil > now.wall || mayHaveEnded && frame.purpose != .beacon else {
-            return .failure(.outsideValidity)
+            return .outsideValidity
         }
-        guard chain.peer == frame.author, authority.accepts(chain, now: now) else { return .failure(.untrusted) }
-        guard authority.isAuthentic(frame, by: chain) else { return .failure(.badSignature) }
-        return .success
+        return authenticate(frame, chain, now, &authority)
+    }
+
+    mutating func authenticate(
+        _ frame: OpenedFrame, _ chain: CertificateChain, _ now: Moment, _ authority: inout some MeshAuthority
+    ) -> RefusedFrame? {
+        guard chain.peer == frame.author, authority.accepts(chain, now: now) else { return .untrusted }
+        statistics.verifications += 1
+        guard let signed = frame.signed, authority.isAuthentic(signed, by: chain) else { return .badSignature }
+        return nil
     }
 
     private mutating func applyVerified(
-        _ frame: SignedFrame, _ bytes: [UInt8], _ from: PeerID?, _ effects: inout [MeshEffect]
+        _ frame: OpenedFrame, _ from: PeerID?, _ now: Moment, _ effects: inout [MeshEffect]
     ) -> FrameOutcome {
-        switch apply(frame, bytes, &effects) {
+        switch apply(frame, &effects) {
         case .applied:
-            if store.peers[frame.author]?.record.isDeparting == true { forget(frame.author, &effects) }
-            return .new
+            if frame.peerRecord?.isDeparting == true { forget(frame.author, &effects) }
+            return .new(frame)
         case .known, .older: return .known
-        case .equivocation:
-            convict(frame, bytes, &effects)
-            return refuse(.equivocation, from, &effects)
-        case .full: return refuse(.full, from, &effects)
+        case .equivocation(let held):
+            convict(frame, held, &effects)
+            return refused(.equivocation, from, now, &effects)
+        case .full: return refused(.full, from, now, &effects)
         }
     }
 
     @discardableResult
-    private mutating func apply(
-        _ frame: SignedFrame, _ bytes: [UInt8], _ effects: inout [MeshEffect]
-    ) -> RecordStore.Outcome {
-        let peer = frame.author
-        let outcome: RecordStore.Outcome
-        switch frame.purpose {
-        case .peerRecord:
-            guard let record = try? PeerRecord(decoding: frame.payload) else { return .older }
-            outcome = store.apply(record, frame: frame, bytes: bytes)
-            noteApplied(
-                outcome, RecordKeys.peer(peer), peer, record.version, record.validity, frame.purpose, bytes, &effects)
-        case .announcement:
-            guard let record = try? Announcement(decoding: frame.payload) else { return .older }
-            outcome = store.apply(record, frame: frame, bytes: bytes)
-            let id = RecordKeys.announcement(peer, record.identity.id, rank: record.rank)
-            noteApplied(outcome, id, peer, record.version, record.validity, frame.purpose, bytes, &effects)
-        case .beacon:
-            guard let beacon = try? Beacon(decoding: frame.payload) else { return .older }
-            let taken = store.apply(beacon, frame: frame, bytes: bytes)
-            if taken.renewed { noteRenewed(peer, &effects) }
+    private mutating func apply(_ frame: OpenedFrame, _ effects: inout [MeshEffect]) -> RecordStore.Outcome {
+        if frame.purpose == .beacon {
+            let taken = store.applyBeacon(frame)
+            if taken.isRenewed { noteRenewed(frame.author, &effects) }
             return taken.isNewer ? .applied : .known
-        default: return .older
         }
-        if outcome == .applied, store.renewIfSetMatches(peer) { noteRenewed(peer, &effects) }
+        let outcome = store.apply(frame)
+        guard case .applied = outcome else { return outcome }
+        effects.append(.changed(Self.change(frame, validUntil: frame.validity.validUntil)))
+        if store.renewIfSetMatches(frame.author) { noteRenewed(frame.author, &effects) }
         return outcome
     }
 
-    private func noteApplied(
-        _ outcome: RecordStore.Outcome, _ id: RecordID, _ owner: PeerID, _ version: Version, _ validity: Validity,
-        _ purpose: Purpose, _ bytes: [UInt8], _ effects: inout [MeshEffect]
-    ) {
-        guard outcome == .applied else { return }
-        effects.append(
-            .changed(
-                .record(
-                    id: id, owner: owner, version: version, purpose: purpose, validUntil: validity.validUntil,
-                    frame: bytes)))
-    }
-
     private func noteRenewed(_ peer: PeerID, _ effects: inout [MeshEffect]) {
-        guard let holdings = store.peers[peer], let beacon = holdings.beacon else { return }
-        effects.append(
-            .changed(
-                .renewed(
-                    owner: peer, validUntil: holdings.renewedUntil, version: beacon.version,
-                    beacon: holdings.beaconFrame)))
+        guard let renewal = store.peers[peer].flatMap(Self.renewal) else { return }
+        effects.append(.changed(renewal))
     }
 
-    private func refuse(
-        _ reason: RefusedFrame, _ from: PeerID?, _ effects: inout [MeshEffect]
+    private mutating func refused(
+        _ reason: RefusedFrame, _ from: PeerID?, _ now: Moment, _ effects: inout [MeshEffect]
     ) -> FrameOutcome {
-        effects.append(.changed(.refused(from: from, reason: reason)))
+        refuse(reason, from, now, &effects)
         return .refused(reason)
     }
 }

@@ -1,3 +1,4 @@
+package import Digest
 package import Records
 
 /// What the mesh asks of whoever holds keys and trust. Answers are immediate; the composition of a peer implements it.
@@ -8,8 +9,22 @@ package protocol MeshAuthority {
     mutating func isAuthentic(_ frame: SignedFrame, by chain: CertificateChain) -> Bool
     /// Whether the peer may say this: roles, model prefixes, terms.
     func permits(_ announcement: Announcement, by chain: CertificateChain) -> Bool
+    /// Takes a revocation from the wire, or says why not.
+    mutating func take(revocation bytes: [UInt8], now: Moment) -> RevocationVerdict
+    /// Everything that is revoked, each as it is told on.
+    var revocations: [[UInt8]] { get }
+    /// Equal for those who know the same revocations.
+    var revocationDigest: UInt64 { get }
     /// Signs a record of this peer.
     mutating func frame<Record: SignedRecord>(_ record: Record) -> SignedFrame
+}
+
+/// What became of a revocation that somebody told.
+package enum RevocationVerdict: Hashable, Sendable {
+    /// Believed, and not known before: `id` names it, and it is kept until then, milliseconds since 1970.
+    case new(id: Digest256, until: Int64)
+    case known
+    case refused(RefusedFrame)
 }
 
 /// What reaches the mesh from outside.
@@ -21,6 +36,10 @@ package enum MeshEvent: Sendable {
     case hello(curveKey: CurveKey, record: [UInt8])
     /// A message on an admitted channel.
     case message(from: PeerID, ControlMessage)
+    /// Bytes on an admitted channel that are no message.
+    case garbage(from: PeerID)
+    /// The connection of a channel was lost; it may come back.
+    case disconnected(PeerID)
     /// A frame from the gossip socket of a neighbour.
     case gossip(from: PeerID, GossipHead, frame: [UInt8])
     /// Frames out of a store: each owner's own record first, its beacon last. Judged like frames from anybody.
@@ -44,6 +63,8 @@ package enum MeshEffect: Sendable, Equatable {
     case send(to: PeerID, ControlMessage)
     /// Listen to it no longer; the channel stays.
     case unsubscribe(PeerID)
+    /// For so many nanoseconds nothing that this key sends is looked at, and no channel with it is opened.
+    case block(PeerID, CurveKey, nanoseconds: UInt64)
     /// Send to one neighbour that listens to our gossip.
     case publish(to: PeerID, GossipHead, frame: [UInt8])
     /// A peer's records changed in a way that choosers, stores and people care about.
@@ -58,8 +79,14 @@ package enum MeshChange: Sendable, Equatable {
     case renewed(owner: PeerID, validUntil: Int64, version: Version, beacon: [UInt8])
     /// The peer and what it offered are gone: expired or departed.
     case gone(PeerID)
-    /// An edge to a neighbour works, or no longer.
+    /// A channel works, or no longer: messages to the peer are answered.
+    case channel(PeerID, isUp: Bool)
+    /// A peer has become a neighbour, whose gossip is heard, or is one no longer.
     case neighbour(PeerID, isUp: Bool)
+    /// A neighbour sent what no honest one does, too often.
+    case blocked(PeerID)
+    /// Something is revoked until then, milliseconds since 1970; `notice` proves itself, verbatim.
+    case revoked(id: Digest256, until: Int64, notice: [UInt8])
     /// The peer is proven to have signed two payloads under one version; nothing of it is taken until its certificate ends.
     case quarantined(PeerID)
     /// A frame was refused; `reason` is for logs and counters.
@@ -68,6 +95,8 @@ package enum MeshChange: Sendable, Equatable {
 
 package enum RefusedFrame: String, Sendable, CaseIterable {
     case malformed
+    /// Of a release that speaks another wire version, or of a kind that this one doesn't know.
+    case unsupported
     case untrusted
     case badSignature = "bad signature"
     case notPermitted = "not permitted"
@@ -75,6 +104,8 @@ package enum RefusedFrame: String, Sendable, CaseIterable {
     case unknownAuthor = "unknown author"
     case equivocation
     case quarantined
+    /// The author publishes more than it may; anti-entropy brings its latest word.
+    case tooOften = "too often"
     case full
 }
 

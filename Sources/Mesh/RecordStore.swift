@@ -2,133 +2,137 @@ import Digest
 import Records
 
 /// Verified records of all peers, merged by "highest version wins", with floors that keep what ended from coming back.
+///
+/// Everything that is asked for often is kept up to date as records come and go: the order of peers, the digests of the
+/// buckets, the number of records.
 struct RecordStore: Sendable {
-    /// How long a floor is kept: the longest term and twice the skew, milliseconds (mesh.md, Validity).
-    static let floorLife = ValidityLimits.term + 2 * ValidityLimits.skew
-
-    struct Floor: Sendable {
-        let version: Version
-        /// Whether this very version is over too. A record that only expired comes back with its owner's next beacon.
-        let isFinal: Bool
-        /// Milliseconds since 1970.
-        let keptUntil: Int64
-    }
-
-    private(set) var peers: [PeerID: PeerHoldings] = [:]
-    private var floors: [RecordID: Floor] = [:]
-    private var owners: [RecordID: PeerID] = [:]
-    let configuration: MeshConfiguration
-
-    init(configuration: MeshConfiguration) { self.configuration = configuration }
-
     enum Outcome {
         case applied
         case known
         case older
-        case equivocation
+        /// The same version with another payload as the frame that is held.
+        case equivocation(OpenedFrame)
         case full
     }
 
-    var sortedPeers: [PeerID] { peers.keys.sorted() }
+    private(set) var peers: [PeerID: PeerHoldings] = [:]
+    /// Keys of `peers`, ascending.
+    private(set) var order: [PeerID] = []
+    private(set) var recordCount = 0
+    private(set) var buckets = [UInt64](repeating: 0, count: ControlMessage.bucketCount)
+    private var floors: RecordFloors
+    private var owners: [RecordID: PeerID] = [:]
+    private var peersOfToken: [TokenID: Int] = [:]
+    let configuration: MeshConfiguration
+
+    init(configuration: MeshConfiguration) {
+        self.configuration = configuration
+        floors = RecordFloors(capacity: configuration.floors)
+    }
+
+    var count: Int { order.count }
+    var floorCount: Int { floors.count }
 
     /// Whether a record of this version would be taken.
     func wants(_ id: RecordID, _ version: Version) -> Bool {
-        if let owner = owners[id], let held = peers[owner]?.held[id] { return held.version < version }
-        return isAboveFloor(id, version)
+        if let held = frame(of: id) { return held.version < version }
+        return floors.admits(id, version)
     }
 
-    private func isAboveFloor(_ id: RecordID, _ version: Version) -> Bool {
-        guard let floor = floors[id] else { return true }
-        return floor.isFinal ? floor.version < version : floor.version <= version
-    }
+    func frame(of id: RecordID) -> OpenedFrame? { owners[id].flatMap { peers[$0]?.record(id) } }
 
-    func frame(of id: RecordID) -> (owner: PeerID, frame: [UInt8])? {
-        guard let owner = owners[id], let record = peers[owner]?.held[id] else { return nil }
-        return (owner, record.frame)
-    }
+    func owner(of id: RecordID) -> PeerID? { owners[id] }
 
-    /// Applies a verified peer record. A higher incarnation ends all that the same key said before.
-    mutating func apply(_ record: PeerRecord, frame: SignedFrame, bytes: [UInt8]) -> Outcome {
+    // MARK: What comes in
+
+    /// Applies a verified record, announcement or peer's own. A higher incarnation ends all that the same key said before.
+    mutating func apply(_ frame: OpenedFrame) -> Outcome {
         let peer = frame.author
-        let id = RecordKeys.peer(peer)
-        let held = HeldRecord(
-            id: id, version: record.version, frame: bytes, frameDigest: BLAKE2b.digest(bytes),
-            payloadDigest: BLAKE2b.digest(frame.payload), announcement: nil,
-            validUntil: record.validity.validUntil)
-        guard peers[peer] != nil || peers.count < configuration.peers else { return .full }
-        let outcome = compare(held)
-        guard outcome == .applied else { return outcome }
-        if var holdings = peers[peer] {
-            if holdings.record.version.incarnation < record.version.incarnation {
-                for old in holdings.held.values { setFloor(old, of: holdings, isFinal: true) }
-                for old in holdings.held.keys { owners[old] = nil }
-                holdings.held.removeAll()
-                holdings.beacon = nil
-                holdings.renewedUntil = 0
-            }
-            holdings.record = record
-            holdings.held[id] = held
-            peers[peer] = holdings
+        guard var holdings = peers[peer] else { return introduce(frame) }
+        if let held = holdings.record(frame.record) {
+            if held.version == frame.version { return held.saysTheSame(as: frame) ? .known : .equivocation(held) }
+            guard held.version < frame.version else { return .older }
         } else {
-            var holdings = PeerHoldings(id: peer, record: record)
-            holdings.held[id] = held
-            peers[peer] = holdings
+            guard floors.admits(frame.record, frame.version) else { return .older }
+            guard holdings.count < configuration.recordsPerPeer, floors.hasRoom(besides: recordCount) else {
+                return .full
+            }
         }
-        owners[id] = peer
+        if frame.announcement == nil {
+            if holdings.own.version.incarnation < frame.version.incarnation {
+                end(holdings.announcements, of: holdings, isFinal: true)
+                replace(holdings.own, by: frame)
+                holdings.beginAnew(frame)
+            } else {
+                replace(holdings.own, by: frame)
+                holdings.replaceOwn(frame)
+            }
+            count(frame, inPlaceOf: peers[peer]?.own)
+        } else {
+            guard holdings.own.version.incarnation == frame.version.incarnation else { return .older }
+            replace(holdings.record(frame.record), by: frame)
+            holdings.insert(frame)
+        }
+        peers[peer] = holdings
         return .applied
     }
 
-    /// Applies a verified announcement of a known peer.
-    mutating func apply(_ announcement: Announcement, frame: SignedFrame, bytes: [UInt8]) -> Outcome {
-        let peer = frame.author
-        let id = RecordKeys.announcement(peer, announcement.identity.id, rank: announcement.rank)
-        guard let holdings = peers[peer] else { return .older }
-        guard holdings.record.version.incarnation == announcement.version.incarnation else { return .older }
-        guard holdings.held[id] != nil || holdings.held.count < configuration.recordsPerPeer else { return .full }
-        let held = HeldRecord(
-            id: id, version: announcement.version, frame: bytes, frameDigest: BLAKE2b.digest(bytes),
-            payloadDigest: BLAKE2b.digest(frame.payload), announcement: announcement,
-            validUntil: announcement.validity.validUntil)
-        let outcome = compare(held)
-        guard outcome == .applied else { return outcome }
-        peers[peer]?.held[id] = held
-        owners[id] = peer
+    /// The first that is heard of a peer must be its own record.
+    private mutating func introduce(_ frame: OpenedFrame) -> Outcome {
+        guard let record = frame.peerRecord, floors.admits(frame.record, frame.version) else { return .older }
+        let grant = record.chain.grant.value
+        guard grant.peers == 0 || peersOfToken[record.chain.certificate.value.token, default: 0] < grant.peers else {
+            return .full
+        }
+        guard count < configuration.peers, floors.hasRoom(besides: recordCount) else { return .full }
+        let publishing = RateBucket(perSecond: configuration.authorRate, burst: configuration.authorBurst)
+        peers[frame.author] = PeerHoldings(own: frame, publishing: publishing)
+        order.insert(frame.author, at: position(of: frame.author))
+        count(frame, inPlaceOf: nil)
+        replace(nil, by: frame)
         return .applied
     }
 
     /// Takes a verified beacon. Returns whether it was newer, and whether it renewed the set that is held.
-    mutating func apply(_ beacon: Beacon, frame: SignedFrame, bytes: [UInt8]) -> (isNewer: Bool, renewed: Bool) {
-        guard var holdings = peers[frame.author] else { return (false, false) }
-        if let known = holdings.beacon, known.version >= beacon.version { return (false, false) }
-        holdings.beacon = beacon
-        holdings.beaconFrame = bytes
-        let renewed = holdings.renewIfSetMatches()
-        peers[frame.author] = holdings
-        return (true, renewed)
+    mutating func applyBeacon(_ frame: OpenedFrame) -> (isNewer: Bool, isRenewed: Bool) {
+        guard let holdings = peers[frame.author] else { return (false, false) }
+        if let known = holdings.beacon, known.version >= frame.version { return (false, false) }
+        peers[frame.author]?.take(frame)
+        return (true, renewIfSetMatches(frame.author))
     }
 
     /// After a record was pulled the set may be the one that the latest beacon renews.
     mutating func renewIfSetMatches(_ peer: PeerID) -> Bool { peers[peer]?.renewIfSetMatches() ?? false }
 
-    /// Removes what has ended by `wall`: announcements one by one, a peer with all that it said. Returns the peers, with
-    /// what was known of them. `local` never ends here: after a pause its next beacon renews what it said.
-    mutating func expire(atWall wall: Int64, besides local: PeerID) -> [(peer: PeerID, record: PeerRecord)] {
-        var gone: [(PeerID, PeerRecord)] = []
-        for peer in sortedPeers where peer != local {
-            guard let holdings = peers[peer] else { continue }
+    /// Whether the author has published too much of late.
+    func publishesTooMuch(_ peer: PeerID, now: Moment) -> Bool {
+        peers[peer]?.publishing.isExhausted(now: now.monotonic) ?? false
+    }
+
+    /// Notes something new of an author, verified: nobody can use up the allowance of another.
+    mutating func notePublished(_ peer: PeerID, now: Moment) {
+        _ = peers[peer]?.publishing.admits(now: now.monotonic)
+    }
+
+    // MARK: What ends
+
+    /// Removes what has ended by `wall`: announcements one by one, a peer with all that it said. Returns the records of
+    /// peers that are gone. `local` never ends here: after a pause its next beacon renews what it said.
+    mutating func expire(atWall wall: Int64, besides local: PeerID) -> [OpenedFrame] {
+        var gone: [OpenedFrame] = []
+        for peer in order where peer != local {
+            guard let holdings = peers[peer], holdings.renewedUntil <= wall else { continue }
             if max(holdings.validUntil, holdings.graceUntil) <= wall {
-                remove(peer, isFinal: false)
-                gone.append((peer, holdings.record))
+                gone.append(holdings.own)
                 continue
             }
-            for record in holdings.held.values
-            where record.announcement != nil && holdings.validUntil(of: record) <= wall {
-                setFloor(record, of: holdings, isFinal: false)
-                owners[record.id] = nil
-                peers[peer]?.held[record.id] = nil
-            }
+            let ended = holdings.announcements.filter { holdings.validUntil(of: $0) <= wall }
+            guard !ended.isEmpty else { continue }
+            end(ended, of: holdings, isFinal: false)
+            for record in ended { peers[peer]?.removeAnnouncement(record.record) }
         }
-        floors = floors.filter { $0.value.keptUntil > wall }
+        for own in gone { remove(own.author, isFinal: false) }
+        floors.expire(atWall: wall)
         return gone
     }
 
@@ -138,59 +142,84 @@ struct RecordStore: Sendable {
     /// Removes a peer with all that it said; `isFinal` when it left, so that nothing of that comes back.
     mutating func remove(_ peer: PeerID, isFinal: Bool) {
         guard let holdings = peers.removeValue(forKey: peer) else { return }
-        for record in holdings.held.values {
-            setFloor(record, of: holdings, isFinal: isFinal)
-            owners[record.id] = nil
-        }
+        order.remove(at: position(of: peer))
+        end([holdings.own] + holdings.announcements, of: holdings, isFinal: isFinal)
+        count(nil, inPlaceOf: holdings.own)
     }
 
-    /// XOR of a hash of (id, version, frame) over the records of each bucket: equal sets give equal buckets in any order.
-    func bucketDigests() -> [UInt64] {
-        var buckets = [UInt64](repeating: 0, count: ControlMessage.bucketCount)
-        for holdings in peers.values {
-            for record in holdings.held.values {
-                buckets[Self.bucket(of: record.id)] ^= Self.mixed(record)
+    // MARK: Digests
+
+    /// What is held in the given buckets, ascending by id: of as many whole buckets, in their order, as `limit` stamps hold.
+    /// Returns those buckets as well.
+    func stamps(inBuckets wanted: [UInt8], limit: Int) -> (buckets: [UInt8], stamps: [RecordStamp]) {
+        var isWanted = [Bool](repeating: false, count: ControlMessage.bucketCount)
+        for bucket in wanted { isWanted[Int(bucket)] = true }
+        var byBucket = [[RecordStamp]](repeating: [], count: ControlMessage.bucketCount)
+        for peer in order {
+            guard let holdings = peers[peer] else { continue }
+            for frame in holdings.announcements + [holdings.own] {
+                let bucket = Self.bucket(of: frame.record)
+                guard isWanted[bucket] else { continue }
+                byBucket[bucket].append(RecordStamp(record: frame.record, version: frame.version))
             }
         }
-        return buckets
-    }
-
-    /// What is held in the given buckets, in order of ids.
-    func stamps(inBuckets buckets: Set<Int>, limit: Int) -> [RecordStamp] {
+        var listed: [UInt8] = []
         var stamps: [RecordStamp] = []
-        for holdings in peers.values {
-            for record in holdings.held.values where buckets.contains(Self.bucket(of: record.id)) {
-                stamps.append(RecordStamp(record: record.id, version: record.version))
-            }
+        for bucket in wanted.sorted() where stamps.count + byBucket[Int(bucket)].count <= limit {
+            listed.append(bucket)
+            stamps += byBucket[Int(bucket)].sorted { $0.record < $1.record }
         }
-        stamps.sort { $0.record < $1.record }
-        return Array(stamps.prefix(limit))
+        return (listed, stamps)
     }
 
     static func bucket(of id: RecordID) -> Int { Int(truncatingIfNeeded: id.digest.leadingWord >> 56) }
 
-    private static func mixed(_ record: HeldRecord) -> UInt64 {
-        var value = record.frameDigest.leadingWord
-        value ^= record.id.digest.leadingWord &* 0x9E37_79B9_7F4A_7C15
+    // MARK: Bookkeeping
+
+    private mutating func end(_ records: [OpenedFrame], of holdings: PeerHoldings, isFinal: Bool) {
+        for record in records {
+            // Kept from the end that others may still see: a record's own, or that of the beacon which renewed it.
+            floors.raise(
+                record.record, to: record.version, isFinal: isFinal, end: holdings.validUntil(of: record))
+            replace(record, by: nil)
+        }
+    }
+
+    /// Keeps owners, digests and counts in step with one record that goes and one that comes in its place.
+    private mutating func replace(_ old: OpenedFrame?, by new: OpenedFrame?) {
+        if let old {
+            buckets[Self.bucket(of: old.record)] ^= Self.mixed(old)
+            recordCount -= 1
+            owners[old.record] = nil
+        }
+        if let new {
+            buckets[Self.bucket(of: new.record)] ^= Self.mixed(new)
+            recordCount += 1
+            owners[new.record] = new.author
+        }
+    }
+
+    /// Counts peers by the tokens that they were certified with; a peer may get another one.
+    private mutating func count(_ new: OpenedFrame?, inPlaceOf old: OpenedFrame?) {
+        if let token = old?.peerRecord?.chain.certificate.value.token {
+            peersOfToken[token] = peersOfToken[token].flatMap { $0 > 1 ? $0 - 1 : nil }
+        }
+        if let token = new?.peerRecord?.chain.certificate.value.token { peersOfToken[token, default: 0] += 1 }
+    }
+
+    /// A hash of (id, version, frame): XORed over a bucket, equal sets give equal digests in any order.
+    private static func mixed(_ record: OpenedFrame) -> UInt64 {
+        var value = record.digest.leadingWord
+        value ^= record.record.digest.leadingWord &* 0x9E37_79B9_7F4A_7C15
         return value ^ value >> 29
     }
 
-    private func compare(_ record: HeldRecord) -> Outcome {
-        if let owner = owners[record.id], let current = peers[owner]?.held[record.id] {
-            if current.version == record.version {
-                // Another signature under the same payload says nothing new.
-                return current.payloadDigest == record.payloadDigest ? .known : .equivocation
-            }
-            return current.version < record.version ? .applied : .older
+    private func position(of peer: PeerID) -> Int {
+        var (low, high) = (0, order.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if order[middle] < peer { low = middle + 1 } else { high = middle }
         }
-        return isAboveFloor(record.id, record.version) ? .applied : .older
-    }
-
-    /// Kept from the end that others may still see: a record's own, or that of the beacon which renewed it.
-    private mutating func setFloor(_ record: HeldRecord, of holdings: PeerHoldings, isFinal: Bool) {
-        if let floor = floors[record.id], floor.version > record.version { return }
-        floors[record.id] = Floor(
-            version: record.version, isFinal: isFinal,
-            keptUntil: holdings.validUntil(of: record) + Self.floorLife)
+        return low
     }
 }

@@ -54,7 +54,7 @@ extension MeshSockets {
                 metrics.channelsLost.increment()
                 onDisconnected?(peer)
             }
-            try dealer.socket.connect(endpoint)
+            try dealer.connect(endpoint)
             return dealer
         } catch {
             log.warning("can't open a channel", [("peer.id", peer.short), ("reason", "\(error)")])
@@ -77,8 +77,7 @@ extension MeshSockets {
                 guard case .refused = change else { return }
                 channels[peer]?.resubscribeAt = MonotonicClock.now() + TransportLimits.reopenChannel
             }
-            try subscriber.socket.subscribe(Self.topic(of: local))
-            try subscriber.socket.connect(channel.gossipEndpoint)
+            try subscriber.connect(channel.gossipEndpoint, subscribing: Self.topic(of: local))
             channels[peer]?.subscriber = subscriber
         } catch {
             log.warning("can't listen to a neighbour", [("peer.id", peer.short), ("reason", "\(error)")])
@@ -124,16 +123,7 @@ extension MeshSockets {
         guard message.frames[2].count <= WireLimits.gossipFrame else {
             return drop(message, .oversized, isFinal: true, at: socket)
         }
-        noteGap(head.counter, from: peer)
         onGossip?(peer, head, message.frames[2])
-    }
-
-    /// A neighbour counts what it publishes to us: a gap is what a full queue or a lost connection swallowed without a word.
-    private func noteGap(_ counter: UInt64, from peer: PeerID) {
-        defer { channels[peer]?.gossipCounter = counter }
-        guard let last = channels[peer]?.gossipCounter, counter > last else { return }
-        // A liar's leap is no measure.
-        metrics.gossipMissing.add(min(counter - last - 1, UInt64(TransportLimits.gossipQueue) * 1_000))
     }
 
     /// A flood ends the channel, and the mesh is told that its peer is out of reach.

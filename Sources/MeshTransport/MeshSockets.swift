@@ -21,8 +21,6 @@ package final class MeshSockets {
         var gossipEndpoint = ""
         /// When a refused subscription is tried again.
         var resubscribeAt: UInt64?
-        /// Count of the neighbour's last frame.
-        var gossipCounter: UInt64?
     }
 
     struct Listening {
@@ -76,12 +74,13 @@ package final class MeshSockets {
     /// The holder of the key is the peer; messages from its channel are the peer's.
     package func admit(_ key: CurveKey, as peer: PeerID) { admissions.admit(key, as: peer) }
 
-    /// Nothing from this key for so long: ZAP refuses it, its connections end, and what they left behind is dropped.
+    /// Nothing from this key for so long: ZAP refuses it, its connections end, and what they left behind is dropped. Afterwards
+    /// it may greet like a stranger.
     package func block(_ peer: PeerID, _ key: CurveKey, forNanoseconds nanoseconds: UInt64) {
         let (end, overflow) = MonotonicClock.now().addingReportingOverflow(nanoseconds)
         admissions.block(key, until: overflow ? .max : end)
         for entry in listening.values { entry.socket.cutConnections(of: key, .blocked) }
-        if channels[peer]?.key == key { closeChannel(peer) }
+        disconnect(peer)
     }
 
     package func close() {

@@ -47,6 +47,7 @@ final class PeerHostCore: @unchecked Sendable {
         sockets.onMessage = { [unowned self] in handle(.message(from: $0, $1)) }
         sockets.onHello = { [unowned self] in handle(.hello($0, record: $1)) }
         sockets.onGossip = { [unowned self] in handle(.gossip(from: $0, $1, frame: $2)) }
+        sockets.onDisconnected = { [unowned self] in handle(.disconnected($0)) }
         let listener = try BootstrapListener(
             thread: thread, address: configuration.bindAddress, port: configuration.bootstrapPort
         ) { [unowned self] in logic.bootstrapAnswer(to: $0, now: Self.now()) }
@@ -92,6 +93,7 @@ final class PeerHostCore: @unchecked Sendable {
             sockets?.connect(peer, key, endpoints, now: MonotonicClock.now())
         case .subscribe(let peer, let key, let endpoints): sockets?.subscribe(peer, key, endpoints)
         case .disconnect(let peer): sockets?.disconnect(peer)
+        case .block(let peer, let key, let nanoseconds): sockets?.block(peer, key, forNanoseconds: nanoseconds)
         case .admit(let key, let peer): sockets?.admit(key, as: peer)
         case .send(let peer, let message): sockets?.send(message, to: peer, now: MonotonicClock.now())
         case .unsubscribe(let peer): sockets?.unsubscribe(peer)
@@ -134,7 +136,7 @@ final class PeerHostCore: @unchecked Sendable {
         let timer = thread.schedule(at: deadline) { [unowned self] in
             tick = nil
             handle(.tick)
-            metrics.show(logic, wall: WallClock.now())
+            metrics.show(logic, Self.now())
         }
         tick = (timer, deadline)
     }

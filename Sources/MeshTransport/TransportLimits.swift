@@ -9,8 +9,9 @@ package enum TransportLimits {
     static let probationOfAddress = 128
     /// How long a key has to show its chain. Spent, it is refused until then.
     static let probationTime: UInt64 = 10 * Duration64.second
-    /// What it may send meanwhile: greetings, the largest of which is a signed frame.
-    static let probationMessages = 16
+    /// What it may send meanwhile: greetings, of which a new channel sends 20 within a second and one a second after that; the
+    /// largest is a signed frame.
+    static let probationMessages = 32
     static let probationBytes = 2 * WireLimits.gossipFrame
 
     // MARK: Keys of peers

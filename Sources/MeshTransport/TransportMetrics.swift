@@ -31,9 +31,6 @@ enum CutConnection: String, CaseIterable {
 
 /// What a peer's sockets count. Handles are made once; the thread of the peer uses them.
 struct TransportMetrics {
-    let gossipMissing = Metrics.shared.counter(
-        "modelexpress_mesh_gossip_missing_frames_total",
-        help: "Frames that a neighbour published and that never came, by gaps in its count.")
     let handshakesFailedIn = Self.handshakes("in")
     let handshakesFailedOut = Self.handshakes("out")
     let channelsLost = Metrics.shared.counter(

@@ -51,6 +51,17 @@ final class WatchedSocket {
 
     var hasStrangers: Bool { isServer && connections.hasStrangers }
 
+    /// Closes it when that can't be.
+    func connect(_ endpoint: String, subscribing topic: [UInt8]? = nil) throws(ZeroMQError) {
+        do {
+            if let topic { try socket.subscribe(topic) }
+            try socket.connect(endpoint)
+        } catch {
+            close()
+            throw error
+        }
+    }
+
     /// Notes what the message took on the wire; at a ROUTER the first frame is not from there.
     func count(_ message: ZeroMQMessage, from key: CurveKey?) {
         guard let descriptor = message.descriptor else { return }

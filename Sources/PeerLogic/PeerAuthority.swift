@@ -1,3 +1,4 @@
+import Digest
 import Mesh
 import Records
 import Trust
@@ -35,6 +36,29 @@ struct PeerAuthority: MeshAuthority, Sendable {
             return TrustRules.permits(chain, .origin, model: model) || TrustRules.permits(chain, .relay, model: model)
         }
     }
+
+    mutating func take(revocation bytes: [UInt8], now: Moment) -> RevocationVerdict {
+        guard let notice = try? RevocationNotice(decoding: bytes) else { return .refused(.malformed) }
+        do {
+            guard try rules.insert(notice, atWall: now.wall) else { return .known }
+            return .new(id: notice.id, until: notice.revocation.value.until)
+        } catch {
+            return .refused(Self.reason(error))
+        }
+    }
+
+    /// A wrong signature is no honest neighbour's; a revocation that has ended may be, since clocks differ.
+    private static func reason(_ error: TrustError) -> RefusedFrame {
+        switch error {
+        case .badSignature: .badSignature
+        case .expired, .notYetValid: .outsideValidity
+        default: .untrusted
+        }
+    }
+
+    var revocations: [[UInt8]] { rules.revocations.notices.map(\.encoded) }
+
+    var revocationDigest: UInt64 { rules.revocations.digest.leadingWord }
 
     mutating func frame<Record: SignedRecord>(_ record: Record) -> SignedFrame {
         signer.frame(record, cluster: rules.anchor.cluster)

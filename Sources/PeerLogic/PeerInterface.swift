@@ -46,6 +46,8 @@ package enum PeerEvent: Sendable {
     case hello(CurveKey, record: [UInt8])
     case message(from: PeerID, [UInt8])
     case gossip(from: PeerID, GossipHead, frame: [UInt8])
+    /// The connection of a channel was lost; it may come back.
+    case disconnected(PeerID)
 
     case serve(ServedContent)
     case withdraw(ManifestID)
@@ -63,6 +65,8 @@ package enum PeerEvent: Sendable {
     case restored([[UInt8]])
     /// A newer join token of the same cluster: the certificate is made anew with it at once.
     case token(TokenHolder)
+    /// A `RevocationNotice` out of this peer's files, verbatim. One that is known already does nothing.
+    case revocation([UInt8])
     /// No new readers; tell the mesh that this peer leaves.
     case depart
     case tick

@@ -12,6 +12,9 @@ extension PeerLogic {
             message = try ControlMessage(decoding: bytes)
         } catch {
             log(.debug, "message refused", [("peer.id", peer.short), ("reason", "\(error)")], &effects)
+            // A newer release may know messages that this one doesn't.
+            if case .unknownValue("message tag", _) = error { return }
+            run(.garbage(from: peer), now, &effects)
             return
         }
         switch message {
@@ -31,6 +34,7 @@ extension PeerLogic {
         switch message {
         case .manifestPage(let request, let total, let offset, let bytes, let proof):
             receivedPage(request, total, offset, bytes, proof, from: peer, now, &effects)
+            receivedIntroduction(request, proof, from: peer, now, &effects)
         case .probeAnswer(let request, let free, _, let reserved, let haveMap):
             guard let id = readingPull(asking: request) else { return }
             step(

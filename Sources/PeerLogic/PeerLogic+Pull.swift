@@ -80,7 +80,9 @@ extension PeerLogic {
             guard manifest.identity.model == pull.wanted.model, manifest.identity.stage == pull.wanted.stage,
                 manifest.rank == pull.wanted.rank
             else { throw TrustError.introductionMismatch(field: "source identity") }
-            if offers[assembly.manifest] == nil {
+            if offers[assembly.manifest]?.isSuspended == true {
+                offers[assembly.manifest]?.introduce(by: proof)
+            } else if offers[assembly.manifest] == nil {
                 register(
                     Offer(
                         manifest: manifest, id: assembly.manifest, encoded: encoded, proof: proof, owner: id,
@@ -95,7 +97,7 @@ extension PeerLogic {
         pull.report.totalBytes = manifest.layout.totalBytes
         pull.report.chunks = manifest.layout.chunkCount
         pulls[id] = pull
-        let sources = mesh.sources(atWall: now.wall) { $0.manifest == assembly.manifest }.count
+        let sources = self.sources(now) { $0.manifest == assembly.manifest }.count
         effects.append(
             .pull(
                 id,
@@ -154,7 +156,7 @@ extension PeerLogic {
             case .searching: search(id, now, &effects)
             case .reading(let manifest, _):
                 reachSome(
-                    of: mesh.sources(atWall: now.wall) { $0.manifest == manifest && $0.state == .live }, now, &effects)
+                    of: sources(now) { $0.manifest == manifest && $0.state == .live }, now, &effects)
                 step(id, .candidates(sourceCandidates(of: pull, manifest, now)), now, &effects)
             default: break
             }
@@ -163,8 +165,8 @@ extension PeerLogic {
 
     /// Neighbours that announce the manifest, with the lanes that both sides can use.
     private func sourceCandidates(of pull: Pull, _ manifest: ManifestID, _ now: Moment) -> [SourceCandidate] {
-        mesh.sources(atWall: now.wall) { $0.manifest == manifest && $0.state == .live }.compactMap { source in
-            guard source.peerID != local, mesh.isNeighbour(source.peerID) else { return nil }
+        sources(now) { $0.manifest == manifest && $0.state == .live }.compactMap { source in
+            guard source.peerID != local, mesh.hasChannel(to: source.peerID) else { return nil }
             let isSameHost = !source.peer.host.isEmpty && source.peer.host == configuration.presence.host
             let lanes = configuration.lanes.filter { lane in
                 source.announcement.lanes.contains(lane) && (pull.options.lane == nil || pull.options.lane == lane)

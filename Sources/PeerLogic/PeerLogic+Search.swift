@@ -6,17 +6,17 @@ import Transfer
 extension PeerLogic {
     func searchDeadline(of pull: Pull) -> UInt64 {
         if let wait = pull.options.wait { return pull.started + wait }
-        guard let joined = firstNeighbourAt else { return pull.started + configuration.joinTimeout }
+        guard let joined = firstChannelAt else { return pull.started + configuration.joinTimeout }
         return max(joined, pull.started) + configuration.settle
     }
 
     mutating func search(_ id: PullID, _ now: Moment, _ effects: inout [PeerEffect]) {
         guard var pull = pulls[id], case .searching = pull.phase else { return }
-        let offered = mesh.sources(atWall: now.wall, where: pull.wanted.matches).filter {
+        let offered = sources(now, where: pull.wanted.matches).filter {
             $0.peerID != local && pull.distrusted[$0.peerID] == nil
         }
         reachSome(of: offered, now, &effects)
-        let found = offered.filter { mesh.isNeighbour($0.peerID) }
+        let found = offered.filter { mesh.hasChannel(to: $0.peerID) }
         if let best = ManifestChoice.order(candidates(of: found)).first,
             let source = found.filter({ $0.announcement.manifest == best.manifest })
                 .randomElement(using: &generator)
@@ -34,13 +34,13 @@ extension PeerLogic {
         }
     }
 
-    /// In a large mesh a source may not be a neighbour: as many as a pull reads from are made neighbours.
+    /// In a large mesh most sources are no neighbours: a channel is opened to as many as a pull reads from.
     mutating func reachSome(of sources: [OfferedSource], _ now: Moment, _ effects: inout [PeerEffect]) {
         let missing = configuration.fanIn.activeSources - sources.count { mesh.hasEdge(to: $0.peerID) }
         guard missing > 0 else { return }
         let far = sources.map(\.peerID).filter { $0 != local && !mesh.hasEdge(to: $0) }
         for peer in far.shuffled(using: &generator).prefix(missing) {
-            take(mesh.reach(peer), now, &effects)
+            take(mesh.reach(peer, now: now), now, &effects)
         }
     }
 
@@ -59,20 +59,20 @@ extension PeerLogic {
     }
 
     private func searchFailure(_ pull: Pull, _ now: Moment) -> PullFailure {
-        if mesh.neighbourCount == 0 {
+        if mesh.channelCount == 0 {
             return .unreachable(seeds: configuration.seeds, reason: lastBootstrapProblem)
         }
         if let peer = pull.distrusted.keys.sorted().first, let reason = pull.distrusted[peer] {
             return .notBelieved("\(peer.short) offers \"\(pull.wanted.model)\", but \(reason)")
         }
-        let sources = mesh.sources(atWall: now.wall).map(\.announcement.identity)
-        let revisions = Set(sources.filter { $0.model == pull.wanted.model }.map(\.revision)).sorted()
+        let identities = mesh.sources(atWall: now.wall).map(\.announcement.identity)
+        let revisions = Set(identities.filter { $0.model == pull.wanted.model }.map(\.revision)).sorted()
         if let wanted = pull.wanted.revision, !revisions.isEmpty {
             return .notFound(
                 model: "\(pull.wanted.model)\" in revision \"\(wanted)",
                 similar: revisions.prefix(8).map { "revision \($0)" })
         }
-        let offered = sources.map(\.model)
+        let offered = identities.map(\.model)
         return .notFound(model: pull.wanted.model, similar: Array(Set(offered)).sorted().prefix(8).map { $0 })
     }
 }

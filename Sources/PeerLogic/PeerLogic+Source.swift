@@ -41,14 +41,10 @@ extension PeerLogic {
     /// must stay introduced when the pod that came first is long gone.
     mutating func introduceAnew(_ now: Moment) {
         for id in offers.keys.sorted() {
-            guard let offer = offers[id], offer.haveMap.isFull else { continue }
-            let told = offer.proof.introduction.value
-            guard now.wall >= told.notBefore + (told.notAfter - told.notBefore) / 2,
+            guard let offer = offers[id], offer.haveMap.isFull, needsIntroduction(offer, now),
                 let proof = introduction(of: offer.manifest, id, now)
             else { continue }
-            offers[id]?.proof = proof
-            // Announced again, since every announcement names its introduction.
-            offers[id]?.announcedEighths = nil
+            offers[id]?.introduce(by: proof)
         }
     }
 
@@ -66,7 +62,9 @@ extension PeerLogic {
 
     /// A change of coverage is told at most once a period; the first chunk and completion at once.
     func needsAnnouncement(_ offer: Offer) -> Bool {
-        guard endpoints != nil, !isDeparting, mayServe(offer), !offer.haveMap.isEmpty || offer.haveMap.isFull else {
+        guard endpoints != nil, !isDeparting, !offer.isSuspended, mayServe(offer),
+            !offer.haveMap.isEmpty || offer.haveMap.isFull
+        else {
             return false
         }
         return offer.announcedEighths != offer.haveMap.eighths
@@ -103,10 +101,10 @@ extension PeerLogic {
     ) {
         switch message {
         case .manifestRequest(let request, let manifest, let offset):
-            guard let offer = permitted(manifest, request, peer, &effects) else { return }
+            guard let offer = permitted(manifest, request, peer, now, &effects) else { return }
             sendPage(of: offer, request, offset, to: peer, &effects)
         case .probe(let request, let manifest):
-            guard let offer = permitted(manifest, request, peer, &effects) else { return }
+            guard let offer = permitted(manifest, request, peer, now, &effects) else { return }
             let (free, reserved) = ledger.probe(by: peer, now: now)
             let answer = ControlMessage.probeAnswer(
                 request: request, freeSlots: UInt16(clamping: free),
@@ -114,7 +112,7 @@ extension PeerLogic {
             send(answer, to: peer, &effects)
         case .releaseReservation: ledger.releaseReservation(of: peer)
         case .leaseRequest(let request, let manifest, let lanes):
-            guard let offer = permitted(manifest, request, peer, &effects) else { return }
+            guard let offer = permitted(manifest, request, peer, now, &effects) else { return }
             grant(offer, request, lanes, to: peer, now, &effects)
         case .leaseRenewal(let lease):
             let isRenewed = !isDeparting && ledger.renew(lease, by: peer, limit: life(of: peer, now), now: now)
@@ -133,13 +131,13 @@ extension PeerLogic {
 
     /// The offer, if the peer may read it; otherwise the refusal is sent.
     private func permitted(
-        _ manifest: ManifestID, _ request: UInt64, _ peer: PeerID, _ effects: inout [PeerEffect]
+        _ manifest: ManifestID, _ request: UInt64, _ peer: PeerID, _ now: Moment, _ effects: inout [PeerEffect]
     ) -> Offer? {
-        guard let offer = offers[manifest] else {
+        guard let offer = offers[manifest], !offer.isSuspended else {
             refuse(request, .unknownManifest, peer, &effects)
             return nil
         }
-        guard let reader = mesh.peerRecord(of: peer)?.chain, mayServe(offer),
+        guard let reader = mesh.peerRecord(of: peer)?.chain, mayServe(offer), !isRevoked(peer, now),
             TrustRules.permits(reader, .reader, model: offer.manifest.identity.model)
         else {
             refuse(request, .notPermitted, peer, &effects)

@@ -26,8 +26,11 @@ package struct PeerLogic: Sendable {
     var bytesServed: UInt64 = 0
     var bytesReceived: UInt64 = 0
     var lastBootstrapProblem = "no answer yet"
-    var firstNeighbourAt: UInt64?
+    var firstChannelAt: UInt64?
     var nextCertificate: Int64
+    /// When a revocation begins or ceases to hold, milliseconds since 1970.
+    var nextRevocation = Int64.max
+    var adoptions: [UInt64: Adoption] = [:]
     var nextRequest: UInt64 = 1
     var pullsBegun: UInt64 = 0
 
@@ -36,7 +39,8 @@ package struct PeerLogic: Sendable {
     /// - Throws: `TrustError` when the token doesn't hold now.
     package init(
         configuration: PeerConfiguration, token: TokenHolder, secrets: any PeerSecrets,
-        verifier: any SignatureVerifier, generator: SeededGenerator, now: Moment
+        verifier: any SignatureVerifier, opening: any FrameOpening = PlainFrameOpening(),
+        generator: SeededGenerator, now: Moment
     ) throws(TrustError) {
         self.configuration = configuration
         self.token = token
@@ -53,7 +57,7 @@ package struct PeerLogic: Sendable {
         mesh = Mesh(
             local: local, configuration: configuration.mesh, presence: configuration.presence,
             incarnation: UInt64(max(now.wall, 0)), seeds: configuration.seeds,
-            generator: SeededGenerator(seed: self.generator.next()))
+            generator: SeededGenerator(seed: self.generator.next()), opening: opening)
     }
 
     package var certificate: Certificate { chain.certificate.value }
@@ -68,6 +72,7 @@ package struct PeerLogic: Sendable {
         case .hello(let key, let record): run(.hello(curveKey: key, record: record), now, &effects)
         case .message(let peer, let bytes): received(bytes, from: peer, now, &effects)
         case .gossip(let peer, let head, let frame): run(.gossip(from: peer, head, frame: frame), now, &effects)
+        case .disconnected(let peer): run(.disconnected(peer), now, &effects)
         case .serve(let content): serve(content, now, &effects)
         case .withdraw(let manifest): withdraw(manifest, now, &effects)
         case .pull(let id, let wanted, let options): begin(id, wanted, options, now, &effects)
@@ -80,6 +85,7 @@ package struct PeerLogic: Sendable {
         case .served(_, let bytes): bytesServed += bytes
         case .restored(let frames): run(.restored(frames), now, &effects)
         case .token(let holder): replace(token: holder, now, &effects)
+        case .revocation(let bytes): took(revocation: bytes, now, &effects)
         case .depart: depart(now, &effects)
         case .tick: tick(now, &effects)
         }
@@ -118,6 +124,16 @@ package struct PeerLogic: Sendable {
             nonce: Array(secrets.unpredictable().bytes.prefix(BootstrapRequest.nonceSize)))
     }
 
+    /// Everything that a store has to hold: records, beacons and revocations.
+    package func everything() -> [MeshChange] {
+        mesh.everything()
+            + authority.rules.revocations.notices.map {
+                .revoked(id: $0.id, until: $0.revocation.value.until, notice: $0.encoded)
+            }
+    }
+
+    package var revocationCount: Int { authority.rules.revocations.count }
+
     // MARK: Views for people
 
     package struct OfferView: Sendable {
@@ -155,10 +171,16 @@ package struct PeerLogic: Sendable {
             case .gone(let peer):
                 isChoiceChanged = true
                 gone(peer, now, &effects)
-            case .neighbour(let peer, let isUp):
-                if isUp, firstNeighbourAt == nil { firstNeighbourAt = now.monotonic }
+            case .channel(let peer, let isUp):
+                if isUp, firstChannelAt == nil { firstChannelAt = now.monotonic }
                 isChoiceChanged = true
-                log(.info, isUp ? "neighbour is up" : "neighbour is silent", [("peer.id", peer.short)], &effects)
+                log(.debug, isUp ? "channel is up" : "channel is closed", [("peer.id", peer.short)], &effects)
+            case .neighbour(let peer, let isUp):
+                log(.info, isUp ? "neighbour" : "neighbour no longer", [("peer.id", peer.short)], &effects)
+            case .blocked(let peer):
+                log(
+                    .warning, "a neighbour sends what no honest peer does, and is blocked for a while",
+                    [("peer.id", peer.short)], &effects)
             case .refused(let peer, let reason):
                 log(
                     .debug, "frame refused",
@@ -167,6 +189,7 @@ package struct PeerLogic: Sendable {
                 log(
                     .warning, "a peer contradicts itself and is quarantined: restart it with a token of its own",
                     [("peer.id", peer.short)], &effects)
+            case .revoked(_, _, let notice): believed(notice, now, &effects)
             case .renewed: break
             }
         }
@@ -225,7 +248,9 @@ package struct PeerLogic: Sendable {
 
     private mutating func tick(_ now: Moment, _ effects: inout [PeerEffect]) {
         if now.wall >= nextCertificate { renewCertificate(now, &effects) }
+        revocationsOverTime(now, &effects)
         introduceAnew(now)
+        adoptIntroductions(now, &effects)
         mesh.report(
             slotsInUse: ledger.slotsInUse, slots: offers.isEmpty ? 0 : configuration.ledger.slots,
             bytesServed: bytesServed, bytesReceived: bytesReceived)

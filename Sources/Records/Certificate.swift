@@ -41,12 +41,14 @@ package struct TokenGrant: Hashable, Sendable {
     package let certificateLife: Int64
     /// Longest term of a record, milliseconds.
     package let longestTerm: Int64
+    /// How many peers of this token a view keeps at most; 0 is no limit.
+    package let peers: UInt32
     package let notBefore: Int64
     package let notAfter: Int64
 
     package init(
         cluster: ClusterID, delegatedKey: Digest256, roles: Roles, modelPrefixes: [String], certificateLife: Int64,
-        longestTerm: Int64, notBefore: Int64, notAfter: Int64
+        longestTerm: Int64, peers: UInt32 = 0, notBefore: Int64, notAfter: Int64
     ) {
         self.cluster = cluster
         self.delegatedKey = delegatedKey
@@ -54,6 +56,7 @@ package struct TokenGrant: Hashable, Sendable {
         self.modelPrefixes = modelPrefixes
         self.certificateLife = certificateLife
         self.longestTerm = longestTerm
+        self.peers = peers
         self.notBefore = notBefore
         self.notAfter = notAfter
     }
@@ -73,6 +76,7 @@ extension TokenGrant: WireCodable {
         writer.write(modelPrefixes) { $0.write($1) }
         writer.write(certificateLife)
         writer.write(longestTerm)
+        writer.write(peers)
         writer.write(notBefore)
         writer.write(notAfter)
     }
@@ -86,6 +90,7 @@ extension TokenGrant: WireCodable {
         }
         certificateLife = try reader.readSigned("certificate life")
         longestTerm = try reader.readSigned("longest term")
+        peers = try reader.read("token peers")
         notBefore = try reader.readSigned("token notBefore")
         notAfter = try reader.readSigned("token notAfter")
     }
@@ -141,10 +146,16 @@ extension Certificate: WireCodable {
 package struct CertificateChain: Hashable, Sendable {
     package let grant: SignedPayload<TokenGrant>
     package let certificate: SignedPayload<Certificate>
+    /// Names the chain, signatures included. Made once: chains are judged far more often than they are read.
+    package let digest: Digest256
 
     package init(grant: SignedPayload<TokenGrant>, certificate: SignedPayload<Certificate>) {
         self.grant = grant
         self.certificate = certificate
+        var writer = WireWriter()
+        grant.encode(to: &writer)
+        certificate.encode(to: &writer)
+        digest = BLAKE2b.digest(writer.bytes)
     }
 
     package var peer: PeerID { certificate.value.peer }
@@ -157,7 +168,6 @@ extension CertificateChain: WireCodable {
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
-        grant = try SignedPayload(from: &reader)
-        certificate = try SignedPayload(from: &reader)
+        self.init(grant: try SignedPayload(from: &reader), certificate: try SignedPayload(from: &reader))
     }
 }

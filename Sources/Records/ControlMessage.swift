@@ -7,15 +7,16 @@ package enum ControlMessage: Hashable, Sendable {
     case hello(record: [UInt8])
     /// The answer to a hello: the receiver's peer record.
     case welcome(record: [UInt8])
-    case ping(request: UInt64)
+    /// `isNeighbour`: the sender takes the receiver for a neighbour.
+    case ping(request: UInt64, isNeighbour: Bool)
     case pong(request: UInt64)
 
     /// Asks for the live records, with each peer's record and latest beacon first.
     case snapshotRequest(request: UInt64, cursor: UInt32)
     /// `next` is the cursor of the following page, nil after the last.
     case snapshotPage(request: UInt64, frames: [[UInt8]], next: UInt32?)
-    /// Digests of the 256 buckets of everything the sender holds.
-    case digestSummary(buckets: [UInt64])
+    /// Digests of the 256 buckets of everything the sender holds, and of the proofs and revocations that it knows.
+    case digestSummary(buckets: [UInt64], trust: UInt64)
     /// What the sender holds in the buckets that differ.
     case digestListing(buckets: [UInt8], entries: [RecordStamp])
     case want(records: [RecordID])
@@ -40,6 +41,14 @@ package enum ControlMessage: Hashable, Sendable {
     case haveDelta(lease: LeaseID, chunks: [UInt32])
     /// The sender leaves in good order.
     case goodbye
+
+    /// Asks to become a neighbour, of whose gossip each hears; `isShort` when the sender has fewer than it needs.
+    case neighbourRequest(isShort: Bool)
+    case neighbourAnswer(isAccepted: Bool)
+    /// The sender is a neighbour no longer; `successor` is somebody who has room.
+    case neighbourEnd(successor: PeerID?)
+    /// The sender closes a channel that nobody has used for a while. It does not leave the mesh.
+    case hangUp
 }
 
 /// Name and version of a record, as listed in a digest exchange.

@@ -11,6 +11,8 @@ extension ControlMessage {
         case manifestPage, probe, probeAnswer, releaseReservation
         case leaseRequest, leaseGrant, refusal, leaseRenewal, leaseRenewed, leaseRelease, leaseEnded, haveDelta
         case goodbye = 64
+        case neighbourRequest = 80
+        case neighbourAnswer, neighbourEnd, hangUp
     }
 
     /// Buckets in a digest summary (mesh.md: 256).
@@ -21,6 +23,7 @@ extension ControlMessage: WireCodable {
     package func encode(to writer: inout WireWriter) {
         switch self {
         case .hello, .welcome, .ping, .pong, .goodbye: encodeChannel(to: &writer)
+        case .neighbourRequest, .neighbourAnswer, .neighbourEnd, .hangUp: encodeView(to: &writer)
         case .snapshotRequest, .snapshotPage, .digestSummary, .digestListing, .want, .give:
             encodeGossip(to: &writer)
         default: encodeTransfer(to: &writer)
@@ -35,14 +38,30 @@ extension ControlMessage: WireCodable {
         case .welcome(let record):
             writer.write(Tag.welcome.rawValue)
             writer.write(record)
-        case .ping(let request):
+        case .ping(let request, let isNeighbour):
             writer.write(Tag.ping.rawValue)
             writer.write(request)
+            writer.write(isNeighbour)
         case .pong(let request):
             writer.write(Tag.pong.rawValue)
             writer.write(request)
         default:
             writer.write(Tag.goodbye.rawValue)
+        }
+    }
+
+    private func encodeView(to writer: inout WireWriter) {
+        switch self {
+        case .neighbourRequest(let isShort):
+            writer.write(Tag.neighbourRequest.rawValue)
+            writer.write(isShort)
+        case .neighbourAnswer(let isAccepted):
+            writer.write(Tag.neighbourAnswer.rawValue)
+            writer.write(isAccepted)
+        case .neighbourEnd(let successor):
+            writer.write(Tag.neighbourEnd.rawValue)
+            writer.write(optional: successor) { $0.write($1) }
+        default: writer.write(Tag.hangUp.rawValue)
         }
     }
 
@@ -57,9 +76,10 @@ extension ControlMessage: WireCodable {
             writer.write(request)
             writer.write(frames) { $0.write($1) }
             writer.write(optional: next) { $0.write($1) }
-        case .digestSummary(let buckets):
+        case .digestSummary(let buckets, let trust):
             writer.write(Tag.digestSummary.rawValue)
             writer.write(buckets) { $0.write($1) }
+            writer.write(trust)
         case .digestListing(let buckets, let entries):
             writer.write(Tag.digestListing.rawValue)
             writer.write(buckets)
@@ -154,7 +174,8 @@ extension ControlMessage: WireCodable {
         switch tag {
         case .hello: self = .hello(record: try Self.readFrame(&reader))
         case .welcome: self = .welcome(record: try Self.readFrame(&reader))
-        case .ping: self = .ping(request: try reader.read("request"))
+        case .ping:
+            self = .ping(request: try reader.read("request"), isNeighbour: try reader.readBool("neighbour"))
         case .pong: self = .pong(request: try reader.read("request"))
         case .goodbye: self = .goodbye
         case .snapshotRequest:
@@ -163,7 +184,9 @@ extension ControlMessage: WireCodable {
             self = .snapshotPage(
                 request: try reader.read("request"), frames: try Self.readFrames(&reader),
                 next: try reader.readOptional("next") { (reader) throws(WireError) in try reader.read("cursor") })
-        case .digestSummary: self = .digestSummary(buckets: try Self.readBuckets(&reader))
+        case .digestSummary:
+            self = .digestSummary(
+                buckets: try Self.readBuckets(&reader), trust: try reader.read("trust digest"))
         case .digestListing:
             self = .digestListing(
                 buckets: try reader.readBytes("buckets", limit: Self.bucketCount),
@@ -174,6 +197,14 @@ extension ControlMessage: WireCodable {
                     (reader) throws(WireError) in try reader.readIdentifier("record")
                 })
         case .give: self = .give(frames: try Self.readFrames(&reader))
+        case .neighbourRequest: self = .neighbourRequest(isShort: try reader.readBool("short of neighbours"))
+        case .neighbourAnswer: self = .neighbourAnswer(isAccepted: try reader.readBool("accepted"))
+        case .neighbourEnd:
+            self = .neighbourEnd(
+                successor: try reader.readOptional("successor") {
+                    (reader) throws(WireError) in try reader.readIdentifier("successor")
+                })
+        case .hangUp: self = .hangUp
         default: self = try Self.readTransfer(tag, &reader)
         }
     }

@@ -2,6 +2,8 @@
 package enum WireLimits {
     /// A frame on the gossip socket, bytes.
     package static let gossipFrame = 64 * 1024
+    /// Frames in one bundle on the gossip socket.
+    package static let framesInBundle = 256
     /// A message on the control socket, bytes.
     package static let controlMessage = 1024 * 1024
     /// A signed payload, bytes.
@@ -12,6 +14,8 @@ package enum WireLimits {
     package static let host = 255
     /// Free text in a refusal, bytes.
     package static let reason = 1024
+    /// Why something was revoked, bytes.
+    package static let revocationReason = 256
     /// Model prefixes in one token.
     package static let modelPrefixes = 64
     /// Lanes in one announcement or grant.
@@ -57,4 +61,8 @@ package enum ValidityLimits {
     package static let introduction: Int64 = 30 * 24 * 3_600_000
     /// The longest life of a certificate, milliseconds (24 h).
     package static let certificate: Int64 = 24 * 3_600_000
+    /// The longest life of a token that is made here, milliseconds (ten years).
+    package static let token: Int64 = 3650 * 24 * 3_600_000
+    /// The longest life of a revocation key, milliseconds (ten years).
+    package static let revocationKey: Int64 = 3650 * 24 * 3_600_000
 }

@@ -32,6 +32,7 @@ package enum Purpose: UInt8, Sendable, CaseIterable {
     case digestSegment = 8
     case revocation = 9
     case snapshot = 10
+    case revocationGrant = 11
 
     /// The exact bytes that are signed: a tag with purpose and wire version, the cluster, the payload.
     package func signingBytes(cluster: ClusterID, payload: [UInt8]) -> [UInt8] {
@@ -103,6 +104,16 @@ package struct SignedFrame: Hashable, Sendable {
 
     /// Names the whole frame, signature included: the key of a seen-set.
     package var digest: Digest256 { BLAKE2b.digest(encoded) }
+}
+
+extension SignedFrame {
+    /// Looks at the head of a frame without decoding it; nil for what is too short or begins differently.
+    package static func head(of bytes: [UInt8]) -> (version: UInt8, purpose: UInt8, author: PeerID)? {
+        guard bytes.count >= 36, bytes.starts(with: magic), let author = PeerID(bytes: bytes[4..<36]) else {
+            return nil
+        }
+        return (bytes[2], bytes[3], author)
+    }
 }
 
 extension SignedFrame: WireCodable {

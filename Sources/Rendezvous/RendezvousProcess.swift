@@ -21,6 +21,7 @@ package final class RendezvousProcess: MeshViews {
     private let host: PeerHost
     private let store: SnapshotStore
     private let embedded: EmbeddedRedis?
+    private let revocations: Task<Void, Never>
 
     private init(
         settings: RendezvousSettings, host: PeerHost, store: SnapshotStore, embedded: EmbeddedRedis?,
@@ -31,6 +32,8 @@ package final class RendezvousProcess: MeshViews {
         self.store = store
         self.embedded = embedded
         self.endpoints = endpoints
+        let file = settings.peer.state.revocations
+        revocations = Task { await RevocationWatch.run(file: file) { host.submit(.revocation($0.encoded)) } }
     }
 
     /// Starts the store, joins the mesh, and takes up what the store still holds. Redis needn't be there: the server then
@@ -62,7 +65,8 @@ package final class RendezvousProcess: MeshViews {
             presence: OwnPresence(name: peer.name, zone: peer.zone, host: HostIdentity.bootID),
             seeds: peer.peers + peer.state.serverPeerCache.load().filter { !peer.peers.contains($0) },
             lanes: [])
-        configuration.mesh.neighbours = 512
+        // A flash crowd asks here first, thousands at once.
+        configuration.mesh.channels = 8_192
         let logic = try PeerLogic(
             configuration: configuration, token: token, secrets: secrets, verifier: Ed25519Verifier(),
             generator: SeededGenerator(seed: ProcessSecrets.seed()), now: now)
@@ -124,7 +128,7 @@ package final class RendezvousProcess: MeshViews {
             url: url, cluster: cluster, floorLife: UInt64(ValidityLimits.term + 2 * ValidityLimits.skew),
             onReconnected: {
                 Task {
-                    guard let changes = try? await host.query({ $0.mesh.everything() }) else { return }
+                    guard let changes = try? await host.query({ $0.everything() }) else { return }
                     keeper.refill(changes)
                 }
             })
@@ -161,6 +165,7 @@ package final class RendezvousProcess: MeshViews {
 
     /// Says goodbye, lets the last writes out, and ends Redis if it is ours.
     package func stop() async {
+        revocations.cancel()
         await host.stop()
         _ = await store.flush(timeout: Self.flushLimit)
         await store.stop()

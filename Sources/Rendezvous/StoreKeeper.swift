@@ -42,7 +42,10 @@ final class StoreKeeper: PeerEffectHandler {
             put(RecordKeys.beacon(owner), owner, .beacon, version, validUntil, beacon, now, store)
             store.renew(owner: owner, remainingLife: UInt64(max(validUntil - now, Self.shortestLife)))
         case .gone(let peer): renewals.withLock { $0[peer] = nil }
-        case .neighbour, .refused, .quarantined: break
+        case .revoked(let id, let until, let notice):
+            // Nobody owns it, and it has one version: it is kept until what it revokes has ended by itself.
+            put(RecordID(id), PeerID(id), .revocation, Version(incarnation: 0, sequence: 1), until, notice, now, store)
+        case .channel, .neighbour, .blocked, .refused, .quarantined: break
         }
     }
 

@@ -24,6 +24,7 @@ package final class SidecarProcess: MeshViews {
     package let dataPort: UInt16
     private let host: PeerHost
     private let shell: LaneShell
+    private let revocations: Task<Void, Never>
     private let nextPull = Guarded<UInt64>(1)
     private let served = Guarded<[ServedFolder]>([])
 
@@ -40,6 +41,8 @@ package final class SidecarProcess: MeshViews {
         self.shell = shell
         self.endpoints = endpoints
         self.dataPort = dataPort
+        let file = settings.peer.state.revocations
+        revocations = Task { await RevocationWatch.run(file: file) { host.submit(.revocation($0.encoded)) } }
     }
 
     // MARK: Start and stop
@@ -132,6 +135,7 @@ package final class SidecarProcess: MeshViews {
     /// Says goodbye to the mesh and ends every lane, and whatever is being digested.
     package func stop() async {
         shell.cancelDigests()
+        revocations.cancel()
         await host.stop()
         let shell = self.shell
         // Stopping waits for threads, which a task must not.

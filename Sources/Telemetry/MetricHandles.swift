@@ -12,6 +12,9 @@ package final class Counter: Sendable {
     /// Adds `amount`.
     package func add(_ amount: UInt64) { count.wrappingAdd(amount, ordering: .relaxed) }
 
+    /// Takes over a sum that its only owner keeps elsewhere.
+    package func show(_ total: UInt64) { count.store(total, ordering: .relaxed) }
+
     /// The sum so far.
     package var value: UInt64 { count.load(ordering: .relaxed) }
 }
@@ -76,6 +79,12 @@ package final class Histogram: Sendable {
 
     /// Counts one duration in a histogram of seconds.
     package func observe(nanoseconds: UInt64) { observe(Double(nanoseconds) / 1e9) }
+
+    /// Takes over counts that their only owner keeps elsewhere: one for each bound, and one for all above.
+    package func show(counts: [UInt64], sum: Double) {
+        precondition(counts.count == bounds.count + 1, "as many counts as classes")
+        state.withLock { $0 = State(counts: counts, sum: sum) }
+    }
 
     /// How many values were counted.
     package var count: UInt64 { snapshot().counts.reduce(0, +) }

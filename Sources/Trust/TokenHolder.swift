@@ -39,7 +39,7 @@ package struct TokenHolder: Sendable {
 /// A cluster's root key, with which tokens are made.
 package struct ClusterRoot: Sendable {
     package let anchor: TrustAnchor
-    private let signer: any MessageSigner
+    let signer: any MessageSigner
 
     package init(signer: any MessageSigner) {
         anchor = TrustAnchor(rootKey: signer.publicKey)
@@ -48,16 +48,17 @@ package struct ClusterRoot: Sendable {
 
     /// Grants a token to the holder of `delegatedKey`.
     ///
-    /// - Parameters: lives and times are milliseconds; `notAfter` is the token's own end.
+    /// - Parameters: lives and times are milliseconds; `notAfter` is the token's own end. `peers` is how many of its peers a view
+    ///   keeps, 0 for no limit.
     package func grant(
-        delegatedKey: Digest256, roles: Roles, modelPrefixes: [String], certificateLife: Int64, notBefore: Int64,
-        notAfter: Int64
+        delegatedKey: Digest256, roles: Roles, modelPrefixes: [String], certificateLife: Int64, peers: UInt32 = 0,
+        notBefore: Int64, notAfter: Int64
     ) -> SignedPayload<TokenGrant> {
         signer.sign(
             TokenGrant(
                 cluster: anchor.cluster, delegatedKey: delegatedKey, roles: roles, modelPrefixes: modelPrefixes,
-                certificateLife: certificateLife, longestTerm: ValidityLimits.term, notBefore: notBefore,
-                notAfter: notAfter),
+                certificateLife: certificateLife, longestTerm: ValidityLimits.term, peers: peers,
+                notBefore: notBefore, notAfter: notAfter),
             cluster: anchor.cluster)
     }
 }

@@ -13,33 +13,41 @@ package struct TrustAnchor: Hashable, Sendable {
     }
 }
 
-/// The rules by which chains, frames and introductions are believed. Verified chains are remembered, so that each costs
-/// its two signatures once.
+/// The rules by which chains, frames and introductions are believed, and what has been revoked. Verified chains are remembered
+/// by their digests, so that each costs its two signatures once; a memory never hides a revocation, which is asked for first.
 package struct TrustRules: Sendable {
     /// Chains remembered; the memory is emptied when it is full, which costs their signatures once more.
     package static let rememberedChains = 16_384
 
     package let anchor: TrustAnchor
-    private let verifier: any SignatureVerifier
-    private var verified: Set<CertificateChain> = []
+    package internal(set) var revocations = RevocationList()
+    let verifier: any SignatureVerifier
+    private var verified: Set<Digest256> = []
 
     package init(anchor: TrustAnchor, verifier: any SignatureVerifier) {
         self.anchor = anchor
         self.verifier = verifier
     }
 
-    /// Checks root, token and certificate, as of `wall` (milliseconds since 1970).
+    /// Checks root, token and certificate, and that neither token nor peer is revoked, as of `wall` (milliseconds since 1970).
     package mutating func check(_ chain: CertificateChain, atWall wall: Int64) throws(TrustError) {
+        try check(chain, atWall: wall, revokedAtWall: wall)
+    }
+
+    private mutating func check(
+        _ chain: CertificateChain, atWall wall: Int64, revokedAtWall: Int64
+    ) throws(TrustError) {
         let grant = chain.grant.value
         let certificate = chain.certificate.value
         try checkTime(.token, from: grant.notBefore, to: grant.notAfter, at: wall)
         try checkTime(.certificate, from: certificate.notBefore, to: certificate.notAfter, at: wall)
-        guard !verified.contains(chain) else { return }
+        try checkRevocation(of: chain, atWall: revokedAtWall)
+        guard !verified.contains(chain.digest) else { return }
         try checkLimits(grant, certificate)
         try checkSignature(chain.grant, by: anchor.rootKey, .token)
         try checkSignature(chain.certificate, by: grant.delegatedKey, .certificate)
         if verified.count >= Self.rememberedChains { verified.removeAll() }
-        verified.insert(chain)
+        verified.insert(chain.digest)
     }
 
     /// Checks that `frame` was signed by the peer of `chain`, which must have been checked.
@@ -71,7 +79,8 @@ package struct TrustRules: Sendable {
     }
 
     /// Checks that `proof` introduces `manifest` as the content of `identity` and `rank`. The author's chain is judged at the
-    /// introduction's own notBefore: an introduction outlives its author's certificate.
+    /// introduction's own notBefore: an introduction outlives its author's certificate. Revocations are judged at `wall`: when the
+    /// author's token or key is revoked, what it introduced before is not believed any more either.
     package mutating func check(
         _ proof: IntroductionProof, introduces manifest: ManifestID, of identity: SourceIdentity, rank: UInt32,
         atWall wall: Int64
@@ -89,7 +98,8 @@ package struct TrustRules: Sendable {
             throw .introductionMismatch(field: "life of more than 30 days")
         }
         try checkTime(.introduction, from: introduction.notBefore, to: introduction.notAfter, at: wall)
-        try check(proof.author, atWall: introduction.notBefore)
+        try checkRevocation(of: proof, atWall: wall)
+        try check(proof.author, atWall: introduction.notBefore, revokedAtWall: wall)
         try Self.require(proof.author, .origin, model: identity.model)
         try checkSignature(proof.introduction, by: proof.author.peer.digest, .introduction)
     }

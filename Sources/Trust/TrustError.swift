@@ -16,6 +16,10 @@ package enum TrustError: Error, Hashable, Sendable {
     case notPermitted(role: Roles, model: String)
     /// An introduction that doesn't fit the manifest or its author.
     case introductionMismatch(field: String)
+    /// Its own time is not over, and yet it is not to be believed any more.
+    case revoked(subject: RevocationSubject, reason: String)
+    /// A revocation that its signer may not make.
+    case falseRevocation(claim: String)
 
     package enum Subject: String, Hashable, Sendable {
         case token
@@ -23,6 +27,8 @@ package enum TrustError: Error, Hashable, Sendable {
         case introduction
         case frame
         case bootstrapAnswer = "bootstrap answer"
+        case revocation
+        case revocationGrant = "revocation grant"
     }
 }
 
@@ -41,6 +47,9 @@ extension TrustError: CustomStringConvertible {
         case .notPermitted(let role, let model):
             "the certificate lacks the role \(role.words.joined(separator: ",")) for model \"\(model)\""
         case .introductionMismatch(let field): "the introduction doesn't fit the content: \(field) differs"
+        case .revoked(let subject, let reason):
+            "the \(subject.short) is revoked" + (reason.isEmpty ? "" : " (\(reason))")
+        case .falseRevocation(let claim): "the revocation is not believed: \(claim)"
         }
     }
 }

@@ -13,7 +13,7 @@ struct KeysCommandTests {
     init() throws { folder = try TemporaryFolder() }
 
     private func makeCluster() throws -> String {
-        try KeysInitCommand.parse(["--state-dir", folder.path]).perform()
+        try KeysInitCommand.parse(["--state-dir", folder.path]).perform(now: 1_700_000_000_000)
     }
 
     private func token(_ arguments: [String] = [], now: Int64 = 1_700_000_000_000) throws -> String {
@@ -24,7 +24,7 @@ struct KeysCommandTests {
     func create() throws {
         let text = try makeCluster()
         let key = try SecretFile.read("\(folder.path)/root.key", isPrivate: true)
-        #expect(folder.mode("root.key") == 0o600)
+        #expect(folder.mode("root.key") == 0o600 && folder.mode("revocation.key") == 0o600)
         #expect(text.contains("\(folder.path)/root.key"))
         #expect(!text.contains(key.dropFirst(8).prefix(16)))
     }
@@ -42,7 +42,9 @@ struct KeysCommandTests {
     @Test("A token goes around: made, read back, inspected")
     func roundTrip() throws {
         _ = try makeCluster()
-        let text = try token(["--roles", "relay,reader", "--models", "team-a/", "--models", "team-b/", "--life", "90m"])
+        let text = try token([
+            "--roles", "relay,reader", "--models", "team-a/", "--models", "team-b/", "--life", "90m", "--peers", "300",
+        ])
         #expect(folder.mode("token") == 0o600)
         let secret = try SecretFile.read("\(folder.path)/token", isPrivate: true)
         #expect(!text.contains("mxtoken1:") && !text.contains(secret.suffix(20).dropLast()))
@@ -50,13 +52,15 @@ struct KeysCommandTests {
         let grant = try TokenFile.load("\(folder.path)/token").grant.value
         #expect(grant.roles == [.relay, .reader])
         #expect(grant.modelPrefixes == ["team-a/", "team-b/"])
-        #expect(grant.certificateLife == 5_400_000)
+        #expect(grant.certificateLife == 5_400_000 && grant.peers == 300)
         #expect(grant.notBefore == 1_700_000_000_000)
         #expect(grant.notAfter == 1_700_000_000_000 + 7 * 86_400_000)
 
         let report = try KeysInspectCommand.parse(["\(folder.path)/token"]).report(now: 1_700_000_000_000)
         #expect(report.contains("roles    relay, reader\n"))
         #expect(report.contains("models   those whose names begin with \"team-a/\" or \"team-b/\"\n"))
+        #expect(report.contains("peers    at most 300 in the view of each peer\n"))
+        #expect(report.contains("token    \(grant.id)\n"))
         #expect(report.contains("life     certificates hold 1 h 30 min\n"))
         #expect(report.contains("ends     2023-11-21 22:13:20 UTC (in 7 d 0 h)\n"))
         #expect(report.contains(grant.cluster.description))
@@ -69,7 +73,7 @@ struct KeysCommandTests {
         _ = try token(["--expires", "30s"])
         let report = try KeysInspectCommand.parse(["\(folder.path)/token"]).report(now: 1_700_000_030_000)
         #expect(report.contains("it has ended"))
-        #expect(report.contains("models   all\n"))
+        #expect(report.contains("models   all\n") && report.contains("peers    no limit\n"))
     }
 
     @Test("Standard output gets the token and nothing else, and no file is written")
@@ -106,6 +110,7 @@ struct KeysCommandTests {
         arguments: [
             ["--roles", "king"], ["--roles", ""], ["--roles", "reader,"], ["--life", "25h"], ["--life", "0s"],
             ["--life", "soon"], ["--expires", "0"], ["--expires", "999999d"], ["--expires", "-1s"],
+            ["--peers", "-1"], ["--peers", "4294967296"],
         ])
     func limits(arguments: [String]) { #expect(throws: (any Error).self) { try KeysTokenCommand.parse(arguments) } }
 }

@@ -17,7 +17,10 @@ final class TemporaryFolder: Sendable {
     }
 
     deinit {
-        for name in ["root.key", "root.pub", "token", "other", "sidecar.sock", "sidecar.sock.lock"] {
+        for name in [
+            "root.key", "root.pub", "revocation.key", "revocations", "revocations.lock", "token", "other",
+            "sidecar.sock", "sidecar.sock.lock",
+        ] {
             unlink("\(path)/\(name)")
         }
         rmdir(path)

@@ -9,26 +9,8 @@ import Trust
 
     /// A folder that is removed afterwards.
     private func withState<Result>(_ body: (StateDirectory) throws -> Result) throws -> Result {
-        var template = Array("/tmp/mx-configuration-XXXXXX".utf8CString)
-        let made = try #require(mkdtemp(&template))
-        let path = String(cString: made)
-        defer { removeAll(path) }
-        return try body(StateDirectory(path: "\(path)/state"))
-    }
-
-    private func removeAll(_ path: String) {
-        guard let folder = opendir(path) else {
-            unlink(path)
-            return
-        }
-        while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { removeAll("\(path)/\(name)") }
-        }
-        closedir(folder)
-        rmdir(path)
+        let folder = try TemporaryState()
+        return try withExtendedLifetime(folder) { try body(folder.state) }
     }
 
     private func mode(_ path: String) -> mode_t {

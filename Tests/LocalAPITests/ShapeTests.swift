@@ -5,11 +5,13 @@ import Testing
 struct ShapeTests {
     private static let peer = PeerView(
         peer: "4f1c", name: "replica-1", zone: "rack-a", address: "10.0.0.1", bootstrapPort: 8012,
-        roles: ["origin", "relay"], isNeighbour: true, isSelf: false, slotsInUse: 1, slots: 2, bytesServed: 3,
+        roles: ["origin", "relay"], token: "70cc", isNeighbour: true, isSelf: false, slotsInUse: 1, slots: 2,
+        bytesServed: 3,
         bytesReceived: 4, validForSeconds: 12.5)
     private static let source = SourceView(
         model: "team/llama-3", revision: "main", stage: "files", rank: 0, peer: "4f1c", name: "replica-1",
-        manifest: "abcd", state: "live", coverage: 0.625, bytes: 16_000_000_000, lanes: ["shm", "tcp"], slotsInUse: 1,
+        manifest: "abcd", introduction: "1234", state: "live", coverage: 0.625, bytes: 16_000_000_000,
+        lanes: ["shm", "tcp"], slotsInUse: 1,
         slots: 2)
     private static let given = PullSourceView(
         peer: "4f1c", name: "replica-1", lane: "tcp", bytes: 10, chunks: 2, failures: 0, note: "")
@@ -25,14 +27,14 @@ struct ShapeTests {
             Self.peer,
             #"{"address":"10.0.0.1","bootstrap_port":8012,"bytes_received":4,"bytes_served":3,"is_neighbour":true,"#
                 + #""is_self":false,"name":"replica-1","peer":"4f1c","roles":["origin","relay"],"slots":2,"#
-                + #""slots_in_use":1,"valid_for_seconds":12.5,"zone":"rack-a"}"#)
+                + #""slots_in_use":1,"token":"70cc","valid_for_seconds":12.5,"zone":"rack-a"}"#)
     }
 
     @Test("A source's JSON stays what it is")
     func source() throws {
         try expectGolden(
             Self.source,
-            #"{"bytes":16000000000,"coverage":0.625,"lanes":["shm","tcp"],"manifest":"abcd","model":"team/llama-3","#
+            #"{"bytes":16000000000,"coverage":0.625,"introduction":"1234","lanes":["shm","tcp"],"manifest":"abcd","model":"team/llama-3","#
                 + #""name":"replica-1","peer":"4f1c","rank":0,"revision":"main","slots":2,"slots_in_use":1,"#
                 + #""stage":"files","state":"live"}"#)
     }

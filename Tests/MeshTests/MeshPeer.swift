@@ -26,6 +26,19 @@ struct ToyAuthority: MeshAuthority {
 
     func frame<Record: SignedRecord>(_ record: Record) -> SignedFrame { Self.frame(record, by: local) }
 
+    /// Notices that are believed; all others are refused.
+    var believed: Set<[UInt8]> = []
+    private(set) var revocations: [[UInt8]] = []
+
+    mutating func take(revocation bytes: [UInt8], now: Moment) -> RevocationVerdict {
+        guard believed.contains(bytes) else { return .refused(.untrusted) }
+        guard !revocations.contains(bytes) else { return .known }
+        revocations.append(bytes)
+        return .new(id: BLAKE2b.digest(bytes), until: .max)
+    }
+
+    var revocationDigest: UInt64 { revocations.reduce(0) { $0 ^ BLAKE2b.digest($1).leadingWord } }
+
     static func frame<Record: SignedRecord>(_ record: Record, by author: PeerID) -> SignedFrame {
         let payload = record.encoded
         let signature = toySignature(Record.purpose.signingBytes(cluster: cluster, payload: payload), by: author.digest)
@@ -126,15 +139,17 @@ struct MeshPeer {
         now = now.advanced(byNanoseconds: milliseconds * Duration64.millisecond)
     }
 
-    /// Lets `other` become a neighbour: both greetings, without a network.
+    /// Lets `other` become a neighbour: greetings and request, without a network.
     mutating func meet(_ other: ToyOwner) {
         _ = handle(.hello(curveKey: other.curveKey, record: other.record(at: now.wall)))
         _ = handle(.message(from: other.id, .welcome(record: other.record(at: now.wall))))
+        _ = handle(.message(from: other.id, .neighbourRequest(isShort: true)))
     }
 
     mutating func meet(_ other: MeshPeer) {
         _ = handle(.hello(curveKey: other.owner.curveKey, record: other.ownFrame))
         _ = handle(.message(from: other.owner.id, .welcome(record: other.ownFrame)))
+        _ = handle(.message(from: other.owner.id, .neighbourRequest(isShort: true)))
     }
 
     var models: [String] { mesh.sources(atWall: now.wall).map(\.announcement.identity.model).sorted() }

@@ -57,6 +57,7 @@ struct FrameTests {
 
     @Test("What a stranger says is refused, and its neighbour is asked who that is")
     mutating func unknownAuthor() {
+        peer.wait(milliseconds: 300)
         let effects = hear(stranger.announcement("m", at: epoch))
         #expect(MeshPeer.refusals(effects) == [.unknownAuthor])
         let asks = effects.contains { if case .send(other.id, .digestSummary) = $0 { true } else { false } }
@@ -108,7 +109,9 @@ struct FrameTests {
             effects.contains { if case .send(_, .digestSummary) = $0 { true } else { false } }
         }
         let frame = other.announcement("m", at: epoch)
+        _ = hear(frame, counter: 4)
         for (counter, expected) in [(5, false), (6, false), (8, true), (9, false), (100, true)] as [(UInt64, Bool)] {
+            peer.wait(milliseconds: 300)
             #expect(asks(hear(frame, counter: counter)) == expected, "\(counter)")
         }
     }

@@ -81,7 +81,7 @@ struct ListeningTests {
         try await here.with { $0.block(id, key, forNanoseconds: 3_600 * Duration64.second) }
         try await eventually("it is cut off") { bad.disconnected.all.contains(here.id) }
         #expect(counted("modelexpress_mesh_connections_cut_total{reason=\"blocked\",socket=\"control\"}") == cut + 1)
-        for number in 0..<20 { try await bad.send(.ping(request: UInt64(50 + number)), to: here) }
+        for number in 0..<20 { try await bad.send(.pong(request: UInt64(50 + number)), to: here) }
         try await good.reach(here, number: 3)
         try await here.reach(good, number: 3)
         #expect(!here.messages.all.contains { $0[1] >= 50 })

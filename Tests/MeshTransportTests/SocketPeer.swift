@@ -65,10 +65,10 @@ final class SocketPeer: @unchecked Sendable {
         }
     }
 
-    /// Sends a ping with this number until the other has it.
+    /// Sends a pong with this number until the other has it.
     func reach(_ other: SocketPeer, number: UInt64) async throws {
-        let message = ControlMessage.ping(request: number)
-        try await eventually("ping \(number) arrives") {
+        let message = ControlMessage.pong(request: number)
+        try await eventually("pong \(number) arrives") {
             try await self.send(message, to: other)
             return other.messages.all.contains(message.encoded)
         }

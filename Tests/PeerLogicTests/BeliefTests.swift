@@ -153,7 +153,7 @@ struct BeliefTests {
         #expect(mesh.view(of: 1).count == 1)
     }
 
-    @Test("Garbage on a channel is dropped, and the channel goes on")
+    @Test("Whoever sends garbage is blocked for a while, its frames and greetings too, and is back afterwards")
     func garbage() throws {
         var mesh = try serving()
         var generator = SeededGenerator(seed: 41)
@@ -164,8 +164,13 @@ struct BeliefTests {
             mesh.handle(
                 .gossip(from: mesh.nodes[1].id, GossipHead(counter: generator.next(), hops: 0), frame: bytes), at: 0)
         }
+        #expect(mesh.nodes[0].logic.mesh.blockedPeers == [mesh.nodes[1].id])
+        let blocked = mesh.pull("org/a", at: 1)
+        #expect(!mesh.run(for: 3 * second) { $0.nodes[1].isComplete(blocked) })
+        mesh.run(for: 80 * second)
+        #expect(mesh.nodes[0].logic.mesh.blockedPeers.isEmpty)
         let pull = mesh.pull("org/a", at: 1)
-        #expect(mesh.run(for: 3 * second) { $0.nodes[1].isComplete(pull) })
+        #expect(mesh.run(for: 3 * second) { $0.nodes[1].isComplete(pull) }, "\(mesh.note)")
     }
 
     @Test("A bootstrap answer with another nonce, of another cluster or of any byte changed is not believed")

@@ -88,7 +88,7 @@ struct EquivocationTests {
             EquivocationProof(told, other, by: otherChain),
         ]
         for (number, proof) in proofs.enumerated() {
-            let sender = mesh.nodes[2].id
+            let sender = mesh.nodes[2 + number % 2].id
             mesh.handle(
                 .gossip(from: sender, GossipHead(counter: UInt64(10_000 + number), hops: 0), frame: proof.encoded),
                 at: 0)
@@ -96,7 +96,7 @@ struct EquivocationTests {
         }
         mesh.handle(
             .gossip(
-                from: mesh.nodes[2].id, GossipHead(counter: 11_000, hops: 0),
+                from: mesh.nodes[3].id, GossipHead(counter: 11_000, hops: 0),
                 frame: EquivocationProof(told, other, by: chain).encoded),
             at: 0)
         #expect(isQuarantined(1, at: 0, mesh), "the true one is believed")

@@ -66,7 +66,7 @@ struct MembershipTests {
         mesh.run(for: 40 * second)
         #expect(mesh.view(of: 0).count == 1)
         mesh.crash(3)
-        let life = UInt64(MeshConfiguration().term + ValidityLimits.skew) * millisecond
+        let life = UInt64(MeshPreset.ten.term + ValidityLimits.skew) * millisecond
         #expect(
             mesh.run(for: life + millisecond) { mesh in (0..<8).allSatisfy { $0 == 3 || mesh.view(of: $0).isEmpty } })
         #expect(mesh.run(for: 2 * second) { $0.agrees })
@@ -153,7 +153,7 @@ struct MembershipTests {
         mesh.serve(try VirtualContent.manifest(model: "org/a", chunks: 4), at: 15)
         #expect(mesh.run(for: 3 * second) { $0.agrees && $0.view(of: 0).count == 1 })
         mesh.run(for: 20 * second)
-        #expect(mesh.agrees && mesh.nodes.allSatisfy { $0.gone.isEmpty && $0.logic.mesh.neighbourCount <= 5 })
+        #expect(mesh.agrees && mesh.nodes.allSatisfy { $0.gone.isEmpty && $0.logic.mesh.neighbourCount <= 6 })
     }
 
     @Test("An introduction is issued again at half its life, so that content never goes out of date")

@@ -45,6 +45,7 @@ extension VirtualMesh {
             nodes[node].channels.remove(peer)
             nodes[node].subscriptions.remove(peer)
             nodes[node].admitted = nodes[node].admitted.filter { $0.value != peer }
+        case .block(let peer, _, _): nodes[node].admitted = nodes[node].admitted.filter { $0.value != peer }
         case .admit(let key, let peer): nodes[node].admitted[key] = peer
         case .send(let peer, let message): send(message, from: node, to: peer)
         case .unsubscribe(let peer): nodes[node].subscriptions.remove(peer)

@@ -44,6 +44,70 @@ struct GoldenBytesTests {
         #expect(Hexadecimal.encode(RecordSamples.announcement.encoded) == fields.joined())
     }
 
+    @Test("A token's grant is laid out as ever")
+    func tokenGrant() {
+        let fields = [
+            RecordSamples.digest("cluster").description, RecordSamples.digest("delegate").description,
+            "05", "02000000", "00000000", "04000000", "6f72672f",  // roles, prefixes
+            "005c260500000000", "60ea000000000000", "2c010000",  // life of a certificate, longest term, peers
+            "0500000000000000", "00505c18a3010000",
+        ]
+        #expect(Hexadecimal.encode(RecordSamples.grant.encoded) == fields.joined())
+    }
+
+    @Test("A revocation notice is laid out as its documentation says, with a grant and without")
+    func revocationNotice() throws {
+        let signature = Hexadecimal.encode(0..<64)
+        let grant = [
+            "50000000", RecordSamples.digest("cluster").description,
+            RecordSamples.digest("revocation key").description,
+            "0900000000000000", "0038d360ba010000", signature,
+        ]
+        let revocation = [
+            "67000000", RecordSamples.digest("cluster").description,
+            "01", RecordSamples.grant.id.description,
+            "c08feecf8b010000", "00505c18a3010000", "0068e5cf8b010000",  // not before, until, issued at
+            "0a000000", "6cc3a475667420617573", signature,
+        ]
+        let notices = RecordSamples.notices
+        try #require(notices.count == 2)
+        let head = "4d585256" + "01"
+        #expect(Hexadecimal.encode(notices[0].encoded) == head + "01" + (grant + revocation).joined())
+        #expect(Hexadecimal.encode(notices[1].encoded) == head + "00" + revocation.joined())
+        #expect(notices[0].id.description == "5caa8b7ea26bdc3a172ce63c62954a9bdd8a8b8ab565c245ee026c0d4cfdb883")
+        #expect(notices[1].id.description == "e635ab181f68fd305511da8de1ca0717d6fa30e1fcfa22c55d9973c94e4870db")
+        #expect(RevocationNotice.isClaimed(by: notices[0].encoded))
+        #expect(!RevocationNotice.isClaimed(by: try #require(RecordSamples.frame).encoded))
+    }
+
+    @Test("What can be revoked has numbers that stay, and no other number is taken")
+    func revocationSubjects() throws {
+        let digest = RecordSamples.digest("subject")
+        let subjects: [RevocationSubject] = [
+            .token(TokenID(digest)), .peer(PeerID(digest)), .introduction(IntroductionID(digest)),
+            .revocationKey(digest),
+        ]
+        for (index, subject) in subjects.enumerated() {
+            #expect(subject.encoded == [UInt8(index + 1)] + digest.bytes)
+            #expect(try RevocationSubject(decoding: subject.encoded) == subject)
+        }
+        for kind: UInt8 in [0, 5, 255] {
+            #expect(throws: WireError.unknownValue(field: "revoked kind", value: UInt64(kind))) {
+                try RevocationSubject(decoding: [kind] + digest.bytes)
+            }
+        }
+    }
+
+    @Test("A bundle of gossip frames, and the head before it, are laid out as ever")
+    func gossipBundle() {
+        let bundle = GossipBundle(entries: [.init(hops: 3, frame: [0xAA]), .init(hops: 255, frame: [])])
+        #expect(
+            Hexadecimal.encode(bundle.encoded)
+                == "4d584742" + "01" + "02000000" + "03" + "01000000" + "aa" + "ff" + "00000000")
+        #expect(bundle.encoded.count == GossipBundle.headSize + bundle.entries.reduce(0) { $0 + $1.size })
+        #expect(Hexadecimal.encode(GossipHead(counter: 258, hops: 7).encoded) == "0201000000000000" + "07")
+    }
+
     @Test("A lease grant is laid out as ever")
     func leaseGrant() {
         let fields = [
@@ -66,8 +130,8 @@ struct GoldenBytesTests {
         ]
         let expected = [
             "b0955f568e1d24c0ba47daa8cfbb794f161fb60bab4b837b84d0d92485f7e602",
-            "a0ede845103cd21b63a38d0e4fad180048d1319d29a8b8e88177afe0abffd0cf",
-            "9cfc3872fe10ef7c2933c6ee7b2e6c78b98a915fb041ead186fae60cbcd75012",
+            "47d4a240bb1c3ad01967c2838ea0de9c2354a5bf4a7b03aa7a46b2195ed6739f",
+            "0dc640982e369ae20a2d4f4433c5baec5a30cb818a05765a3b178ca9c1d46d1f",
             "dcca8eb979624ed4dbfbfb9d080d075ea612cc29570efa1ce88e4fdcf288a725",
         ]
         #expect(names == expected)

@@ -19,8 +19,8 @@ enum RecordSamples {
 
     static let grant = TokenGrant(
         cluster: ClusterID(digest("cluster")), delegatedKey: digest("delegate"), roles: [.origin, .reader],
-        modelPrefixes: ["", "org/"], certificateLife: 86_400_000, longestTerm: 60_000, notBefore: 5,
-        notAfter: 1_800_000_000_000)
+        modelPrefixes: ["", "org/"], certificateLife: 86_400_000, longestTerm: 60_000, peers: 300,
+        notBefore: 5, notAfter: 1_800_000_000_000)
 
     static var chain: CertificateChain? {
         let certificate = Certificate(
@@ -28,6 +28,26 @@ enum RecordSamples {
             roles: .reader, notBefore: -7, notAfter: 1_700_086_400_000)
         guard let grant = signed(grant), let certificate = signed(certificate) else { return nil }
         return CertificateChain(grant: grant, certificate: certificate)
+    }
+
+    static let revocation = Revocation(
+        cluster: ClusterID(digest("cluster")), subject: .token(grant.id), notBefore: 1_700_000_600_000,
+        until: 1_800_000_000_000, issuedAt: 1_700_000_000_000, reason: "läuft aus")
+
+    static var revocationGrant: SignedPayload<RevocationGrant>? {
+        signed(
+            RevocationGrant(
+                cluster: ClusterID(digest("cluster")), revocationKey: digest("revocation key"), notBefore: 9,
+                notAfter: 1_900_000_000_000))
+    }
+
+    /// With a grant, and by the root.
+    static var notices: [RevocationNotice] {
+        guard let revocation = signed(revocation), let revocationGrant else { return [] }
+        return [
+            RevocationNotice(grant: revocationGrant, revocation: revocation),
+            RevocationNotice(grant: nil, revocation: revocation),
+        ]
     }
 
     static let announcement = Announcement(
@@ -94,9 +114,12 @@ enum RecordSamples {
         let stamp = RecordStamp(record: RecordID(digest("record")), version: version)
         let buckets = (0..<ControlMessage.bucketCount).map { UInt64($0) << 40 }
         return [
-            .hello(record: [1, 2, 3]), .welcome(record: []), .ping(request: 1), .pong(request: .max), .goodbye,
+            .hello(record: [1, 2, 3]), .welcome(record: []), .ping(request: 1, isNeighbour: true), .pong(request: .max),
+            .goodbye,
             .snapshotRequest(request: 2, cursor: 7), .snapshotPage(request: 2, frames: [[1], [], [2, 3]], next: 8),
-            .snapshotPage(request: 2, frames: [], next: nil), .digestSummary(buckets: buckets),
+            .snapshotPage(request: 2, frames: [], next: nil), .digestSummary(buckets: buckets, trust: 7),
+            .neighbourRequest(isShort: true), .neighbourAnswer(isAccepted: false), .neighbourEnd(successor: nil),
+            .neighbourEnd(successor: PeerID(digest("peer"))), .hangUp,
             .digestListing(buckets: [0, 255], entries: [stamp, stamp]), .want(records: [stamp.record]),
             .give(frames: [[9, 9]]), .manifestRequest(request: 3, manifest: manifest, offset: 1 << 40),
             .manifestPage(request: 3, total: 4, offset: 0, bytes: [1, 2, 3, 4], proof: proof),

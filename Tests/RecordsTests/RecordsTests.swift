@@ -34,6 +34,10 @@ struct RecordCodingTests {
         check(try #require(RecordSamples.peerRecord))
         check(try #require(RecordSamples.proof))
         check(try #require(RecordSamples.frame))
+        check(RecordSamples.revocation)
+        check(try #require(RecordSamples.revocationGrant))
+        #expect(RecordSamples.notices.count == 2)
+        for notice in RecordSamples.notices { check(notice) }
         let chain = try #require(RecordSamples.chain)
         check(BootstrapAnswer(nonce: [1, 2], chain: chain, endpoints: RecordSamples.endpoints, time: -1))
     }

@@ -13,13 +13,16 @@ struct TrustWorld {
     let delegate = ToySigner("delegate")
     let otherDelegate = ToySigner("other delegate")
     let peer = ToySigner("peer")
+    let revoker = ToySigner("revoker")
+    let otherRevoker = ToySigner("other revoker")
     let curveKey = CurveKey(SHA256.digest(Array("curve".utf8)))
 
     var anchor: TrustAnchor { TrustAnchor(rootKey: root.publicKey) }
     var cluster: ClusterID { anchor.cluster }
-    var rules: TrustRules {
-        TrustRules(anchor: anchor, verifier: ToyVerifier([root, otherRoot, delegate, otherDelegate, peer]))
+    var verifier: ToyVerifier {
+        ToyVerifier([root, otherRoot, delegate, otherDelegate, peer, revoker, otherRevoker])
     }
+    var rules: TrustRules { TrustRules(anchor: anchor, verifier: verifier) }
 
     func grant(
         roles: Roles = .all, prefixes: [String] = [""], life: Int64 = day, notBefore: Int64 = now - day,
@@ -58,5 +61,31 @@ struct TrustWorld {
     func proof(_ introduction: Introduction, by chain: CertificateChain, signer: ToySigner? = nil) -> IntroductionProof
     {
         IntroductionProof(introduction: (signer ?? peer).sign(introduction, cluster: cluster), author: chain)
+    }
+
+    func revocationGrant(
+        key: ToySigner? = nil, cluster: ClusterID? = nil, notBefore: Int64 = now - day, notAfter: Int64 = now + day,
+        by root: ToySigner? = nil
+    ) -> SignedPayload<RevocationGrant> {
+        (root ?? self.root).sign(
+            RevocationGrant(
+                cluster: cluster ?? self.cluster, revocationKey: (key ?? revoker).publicKey, notBefore: notBefore,
+                notAfter: notAfter),
+            cluster: self.cluster)
+    }
+
+    /// A notice by a revocation key with its grant, or by the root (this one or another) without.
+    func notice(
+        _ subject: RevocationSubject, by signer: ToySigner? = nil, cluster: ClusterID? = nil, notBefore: Int64 = now,
+        until: Int64 = now + day, issuedAt: Int64 = now, grant: SignedPayload<RevocationGrant>? = nil
+    ) -> RevocationNotice {
+        let signer = signer ?? revoker
+        let isGranted = [revoker.publicKey, otherRevoker.publicKey].contains(signer.publicKey)
+        let revocation = Revocation(
+            cluster: cluster ?? self.cluster, subject: subject, notBefore: notBefore, until: until, issuedAt: issuedAt,
+            reason: "test")
+        return RevocationNotice(
+            grant: grant ?? (isGranted ? revocationGrant(key: signer) : nil),
+            revocation: signer.sign(revocation, cluster: self.cluster))
     }
 }

@@ -43,6 +43,7 @@ package final class HostilePeer: @unchecked Sendable {
             self.sockets = sockets
             sockets.onMessage = { [unowned self] in handle(.message(from: $0, $1)) }
             sockets.onHello = { [unowned self] in handle(.hello($0, record: $1)) }
+            sockets.onDisconnected = { [unowned self] in handle(.disconnected($0)) }
             sockets.onGossip = { [unowned self] in handle(.gossip(from: $0, $1, frame: $2)) }
             let ports = try sockets.bind(address: "127.0.0.1", controlPort: 0, gossipPort: 0)
             self.handle(

@@ -31,6 +31,8 @@ package struct FuzzTarget: Sendable {
         record("announcement", Announcement.self),
         record("introduction-proof", IntroductionProof.self),
         record("equivocation-proof", EquivocationProof.self),
+        record("revocation-notice", RevocationNotice.self),
+        record("gossip-bundle", GossipBundle.self),
         record("manifest", Manifest.self) { checkLayout($0.layout) },
         record("chunk-set", ChunkSet.self) { checkMembers($0) },
         record("bootstrap-request", BootstrapRequest.self),

@@ -13,6 +13,10 @@ enum SampleRecords {
         case "introduction-proof": return [proof?.encoded].compactMap(\.self)
         case "equivocation-proof":
             return [chain.map { EquivocationProof(frame, frame + [1], by: $0).encoded }].compactMap(\.self)
+        case "gossip-bundle":
+            let entries = [GossipBundle.Entry(hops: 0, frame: frame), GossipBundle.Entry(hops: .max, frame: [])]
+            return [GossipBundle(entries: entries).encoded, GossipBundle(entries: []).encoded]
+        case "revocation-notice": return revocationNotices.map(\.encoded)
         case "manifest": return manifests.map(\.encoded)
         case "chunk-set": return chunkSets.map(\.encoded)
         case "bootstrap-request": return [bootstrapRequest?.encoded].compactMap(\.self)
@@ -48,7 +52,8 @@ enum SampleRecords {
         let grant = TokenGrant(
             cluster: cluster, delegatedKey: digest("delegated"), roles: [.origin, .reader],
             modelPrefixes: ["", "org/"],
-            certificateLife: 3_600_000, longestTerm: 60_000, notBefore: 1, notAfter: 1_900_000_000_000)
+            certificateLife: 3_600_000, longestTerm: 60_000, peers: 64, notBefore: 1,
+            notAfter: 1_900_000_000_000)
         let certificate = Certificate(
             cluster: cluster, token: grant.id, peer: PeerID(digest("peer")), curveKey: CurveKey(digest("curve")),
             roles: .origin, notBefore: 1, notAfter: 3_600_001)
@@ -82,6 +87,24 @@ enum SampleRecords {
             notAfter: 2, token: TokenID(digest("token")))
         guard let signed = sign(introduction), let chain else { return nil }
         return IntroductionProof(introduction: signed, author: chain)
+    }
+
+    /// By a revocation key and by the root, of each kind of subject.
+    private static var revocationNotices: [RevocationNotice] {
+        let subjects: [RevocationSubject] = [
+            .token(TokenID(digest("token"))), .peer(PeerID(digest("peer"))),
+            .introduction(IntroductionID(digest("introduction"))), .revocationKey(digest("revocation key")),
+        ]
+        let grant = sign(
+            RevocationGrant(
+                cluster: cluster, revocationKey: digest("revocation key"), notBefore: 1, notAfter: 1_900_000_000_000))
+        return subjects.enumerated().compactMap { index, subject in
+            sign(
+                Revocation(
+                    cluster: cluster, subject: subject, notBefore: 1, until: 1_800_000_000_000, issuedAt: 1,
+                    reason: index == 0 ? "leaked" : "")
+            ).map { RevocationNotice(grant: index == 3 ? nil : grant, revocation: $0) }
+        }
     }
 
     /// Content of several files in two chunks, and content of no bytes.
@@ -119,9 +142,10 @@ enum SampleRecords {
             lanes: [LaneOffer(kind: .tcp, address: "10.0.0.7", port: 8015)], haveMap: chunkSets[0])
         let stamp = RecordStamp(record: RecordID(digest("record")), version: version)
         return [
-            .hello(record: frame), .welcome(record: frame), .ping(request: 1), .pong(request: 1), .goodbye,
+            .hello(record: frame), .welcome(record: frame), .ping(request: 1, isNeighbour: true), .pong(request: 1),
+            .goodbye,
             .snapshotRequest(request: 2, cursor: 0), .snapshotPage(request: 2, frames: [frame], next: 1),
-            .digestSummary(buckets: [UInt64](repeating: 5, count: ControlMessage.bucketCount)),
+            .digestSummary(buckets: [UInt64](repeating: 5, count: ControlMessage.bucketCount), trust: 6),
             .digestListing(buckets: [1, 2], entries: [stamp]), .want(records: [stamp.record]), .give(frames: [frame]),
             .manifestRequest(request: 3, manifest: manifestID, offset: 0),
             .manifestPage(request: 3, total: 4, offset: 0, bytes: [1, 2, 3, 4], proof: proof),
@@ -133,6 +157,8 @@ enum SampleRecords {
             .leaseRenewal(lease: lease), .leaseRenewed(lease: lease, duration: 10_000),
             .leaseRelease(lease: lease, bytesRead: 7),
             .leaseEnded(lease: lease, code: .draining), .haveDelta(lease: lease, chunks: [0, 5]),
+            .neighbourRequest(isShort: true), .neighbourAnswer(isAccepted: true),
+            .neighbourEnd(successor: PeerID(digest("peer"))), .hangUp,
         ]
     }
 }

@@ -1,0 +1,35 @@
+package import Records
+
+/// What is refused, and what becomes of a neighbour that sends what no honest one passes on.
+extension Mesh {
+    /// Frames of these kinds are refused before they are forwarded, so an honest neighbour never sends one.
+    private static let dishonest: Set<RefusedFrame> = [.malformed, .badSignature]
+
+    mutating func refuse(
+        _ reason: RefusedFrame, _ from: PeerID?, _ now: Moment, _ effects: inout [MeshEffect]
+    ) {
+        effects.append(.changed(.refused(from: from, reason: reason)))
+        guard Self.dishonest.contains(reason), let from, var edge = edges[from] else { return }
+        edge.strikes += 1
+        edges[from] = edge
+        if edge.strikes >= configuration.strikes { block(from, now, &effects) }
+    }
+
+    /// Closes every channel to the peer, and looks at nothing of it for a while. What it has signed stays: others vouch for
+    /// that with its signature.
+    private mutating func block(_ peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {
+        guard blocked.count < configuration.blocked, let key = peerRecord(of: peer)?.chain.certificate.value.curveKey
+        else { return }
+        blocked[peer] = now.monotonic + configuration.blockTime
+        closeEdge(peer, &effects)
+        effects.append(.block(peer, key, nanoseconds: configuration.blockTime))
+        effects.append(.changed(.blocked(peer)))
+    }
+
+    func isBlocked(_ peer: PeerID, _ now: Moment) -> Bool { blocked[peer].map { $0 > now.monotonic } ?? false }
+
+    mutating func endBlocks(_ now: Moment) { blocked = blocked.filter { $0.value > now.monotonic } }
+
+    /// Peers that are blocked now, ascending.
+    package var blockedPeers: [PeerID] { blocked.keys.sorted() }
+}

@@ -1,0 +1,110 @@
+import Records
+
+/// Anti-entropy: two neighbours compare digests of what they hold, and each gives the other what it lacks. Everything that
+/// gossip promises rests on this, since sockets drop without a word.
+extension Mesh {
+    mutating func exchangeDigests(with peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {
+        guard var edge = edges[peer], edge.channel == .up, edge.nextExchange <= now.monotonic else { return }
+        edge.nextExchange = now.monotonic + configuration.exchangeGap
+        edges[peer] = edge
+        statistics.exchanges += 1
+        effects.append(.send(to: peer, .digestSummary(buckets: store.buckets, trust: trustDigest)))
+    }
+
+    mutating func exchangeWithRandomNeighbour(_ now: Moment, _ effects: inout [MeshEffect]) {
+        guard let peer = neighbours.randomElement(using: &generator) else { return }
+        exchangeDigests(with: peer, now, &effects)
+        askForRenewals(from: peer, now, &effects)
+    }
+
+    /// Peers of which several beacons are missing are asked after: the digests are of records, and say nothing of
+    /// beacons.
+    private mutating func askForRenewals(from peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {
+        var missing: [RecordID] = []
+        for owner in store.order where owner != local {
+            guard let holdings = store.peers[owner] else { continue }
+            // Four beacons make a term: the second one in a row is late.
+            let term = holdings.beacon?.validity.term ?? holdings.own.validity.term
+            guard now.wall - holdings.lastIssued > term * 5 / 8 else { continue }
+            missing.append(holdings.own.record)
+        }
+        guard !missing.isEmpty else { return }
+        // Not always the same ones, where more are missing than are asked for.
+        if missing.count > configuration.exchangeRenewals { missing.shuffle(using: &generator) }
+        effects.append(.send(to: peer, .want(records: Array(missing.prefix(configuration.exchangeRenewals)))))
+    }
+
+    mutating func receivedSummary(
+        _ buckets: [UInt64], trust: UInt64, from peer: PeerID, _ now: Moment, _ authority: some MeshAuthority,
+        _ effects: inout [MeshEffect]
+    ) {
+        lastCompared = now.monotonic
+        if trust != trustDigest { giveTrust(to: peer, now, authority, &effects) }
+        let ours = store.buckets
+        let differing = (0..<ControlMessage.bucketCount).filter { ours[$0] != buckets[$0] }.map { UInt8($0) }
+        guard !differing.isEmpty else { return }
+        // Listed even when most differs: names and versions are a twentieth of the records themselves.
+        let (listed, stamps) = store.stamps(inBuckets: differing, limit: WireLimits.recordsInMessage)
+        effects.append(.send(to: peer, .digestListing(buckets: listed, entries: stamps)))
+    }
+
+    /// Pulls what the neighbour has newer, and gives what it lacks.
+    mutating func receivedListing(
+        _ buckets: [UInt8], _ entries: [RecordStamp], from peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]
+    ) {
+        var theirs: [RecordID: Version] = [:]
+        for entry in entries { theirs[entry.record] = entry.version }
+        let wanted = entries.filter { store.wants($0.record, $0.version) }
+        if !wanted.isEmpty {
+            effects.append(.send(to: peer, .want(records: wanted.prefix(configuration.exchangeRecords).map(\.record))))
+        }
+        let ours = store.stamps(inBuckets: buckets, limit: WireLimits.recordsInMessage).stamps
+        let lacking = ours.filter { stamp in theirs[stamp.record].map { $0 < stamp.version } ?? true }
+        give(lacking.prefix(configuration.exchangeRecords).map(\.record), to: peer, now, &effects)
+    }
+
+    /// Sends records, each owner's own record and beacon first, so that the receiver can judge and renew the others.
+    mutating func give(_ records: [RecordID], to peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {
+        var wanted: [PeerID: [OpenedFrame]] = [:]
+        for id in records {
+            guard let frame = store.frame(of: id) else { continue }
+            wanted[frame.author, default: []] += frame.announcement == nil ? [] : [frame]
+        }
+        var frames: [[UInt8]] = []
+        for owner in wanted.keys.sorted() {
+            guard let holdings = store.peers[owner] else { continue }
+            frames += Self.frames(of: holdings, announcements: wanted[owner] ?? [])
+        }
+        for page in pages(frames) {
+            guard mayGive(page, to: peer, now) else { return }
+            effects.append(.send(to: peer, .give(frames: page)))
+        }
+    }
+
+    /// Whether the neighbour has not asked for too much of late.
+    mutating func mayGive(_ frames: [[UInt8]], to peer: PeerID, _ now: Moment) -> Bool {
+        let bytes = UInt64(frames.reduce(0) { $0 + $1.count })
+        guard edges[peer]?.gives.admits(bytes, now: now.monotonic) == true else { return false }
+        statistics.bytesGiven += bytes
+        return true
+    }
+
+    static func frames(of holdings: PeerHoldings, announcements: [OpenedFrame]) -> [[UInt8]] {
+        [holdings.own.bytes] + (holdings.beacon.map { [$0.bytes] } ?? []) + announcements.map(\.bytes)
+    }
+
+    /// Cut into messages that a control channel takes.
+    func pages(_ frames: [[UInt8]]) -> [[[UInt8]]] {
+        var pages: [[[UInt8]]] = []
+        var room = 0
+        for frame in frames {
+            if frame.count > room || (pages.last?.count ?? 0) >= WireLimits.framesInMessage {
+                pages.append([])
+                room = configuration.pageBytes
+            }
+            pages[pages.count - 1].append(frame)
+            room -= frame.count
+        }
+        return pages
+    }
+}

@@ -1,0 +1,39 @@
+import Records
+
+/// Versions of records that have ended, so that no old frame brings one back: each kept for the longest time that anybody may
+/// still show it.
+struct RecordFloors: Sendable {
+    /// How long after its end a floor is kept: the longest term and twice the skew, milliseconds (mesh.md, Validity).
+    static let life = ValidityLimits.term + 2 * ValidityLimits.skew
+
+    private struct Floor {
+        let version: Version
+        /// Whether this very version is over too. A record that only expired comes back with its owner's next beacon.
+        let isFinal: Bool
+        /// Milliseconds since 1970.
+        let keptUntil: Int64
+    }
+
+    private let capacity: Int
+    private var floors: [RecordID: Floor] = [:]
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    var count: Int { floors.count }
+
+    /// Whether one more record may be held: each may need a floor when it ends, and to drop one would let the dead return.
+    func hasRoom(besides records: Int) -> Bool { floors.count + records < capacity }
+
+    func admits(_ id: RecordID, _ version: Version) -> Bool {
+        guard let floor = floors[id] else { return true }
+        return floor.isFinal ? floor.version < version : floor.version <= version
+    }
+
+    /// `end` is until when others may still see the record, milliseconds since 1970.
+    mutating func raise(_ id: RecordID, to version: Version, isFinal: Bool, end: Int64) {
+        if let floor = floors[id], floor.version > version { return }
+        floors[id] = Floor(version: version, isFinal: isFinal, keptUntil: end + Self.life)
+    }
+
+    mutating func expire(atWall wall: Int64) { floors = floors.filter { $0.value.keptUntil > wall } }
+}
