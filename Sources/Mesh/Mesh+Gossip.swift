@@ -12,12 +12,12 @@ extension Mesh {
         guard var edge = edges[peer], edge.isNeighbour else { return }
         edge.missed = 0
         // A counter that goes back is that of a subscription begun anew.
-        let isGap = head.counter > edge.heard + 1
-        if isGap { statistics.missed += head.counter - edge.heard - 1 }
+        let missed = head.counter > edge.heard ? head.counter - edge.heard - 1 : 0
+        statistics.noteMissed(missed)
         edge.heard = head.counter
         edges[peer] = edge
         // The neighbour is asked at once what was dropped.
-        if isGap { exchangeDigests(with: peer, now, &effects) }
+        if missed > 0 { exchangeDigests(with: peer, now, &effects) }
         guard GossipBundle.isClaimed(by: bytes) else {
             return heardFrame(bytes, hops: head.hops, from: peer, now, &authority, &effects)
         }

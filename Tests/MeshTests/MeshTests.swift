@@ -116,6 +116,16 @@ struct FrameTests {
         }
     }
 
+    @Test("Counters at the end of all numbers, in any order, end nothing")
+    mutating func hostileCounters() {
+        let counters: [UInt64] = [.max, .max, 1, .max - 1, .max, 0, 0, 7, .max, .max]
+        for (number, counter) in counters.enumerated() {
+            _ = hear(other.announcement("m", UInt64(number + 2), at: epoch), counter: counter)
+        }
+        #expect(peer.models == ["m"])
+        #expect(peer.mesh.statistics.missed == .max)
+    }
+
     @Test("Only what is new and believed is passed on, and only in a mesh too large for everybody to hear everybody")
     mutating func forwarding() throws {
         func isForwarded(_ effects: [MeshEffect]) -> Bool {
