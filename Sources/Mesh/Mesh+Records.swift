@@ -62,7 +62,7 @@ extension Mesh {
         // Our own words come back by snapshots and digests; nobody else can have newer ones.
         guard frame.author != local else { return .known }
         guard quarantined[frame.author] == nil else { return refused(.quarantined, from, now, &effects) }
-        if isOlder(frame) { return .known }
+        if store.isBehind(frame) { return .known }
         if let reason = verify(frame, mayHaveEnded: mayHaveEnded, now, &authority) {
             return refused(reason, from, now, &effects)
         }
@@ -77,16 +77,6 @@ extension Mesh {
         // A beacon is seen when it or a newer one is held.
         if isBeacon { return holdings.beacon != nil }
         return holdings.own.digest == digest || holdings.announcements.contains { $0.digest == digest }
-    }
-
-    /// Spares the signature of what is behind what is held. The very version that is held goes on: it may be a contradiction.
-    private func isOlder(_ frame: OpenedFrame) -> Bool {
-        if frame.purpose == .beacon {
-            guard let known = store.peers[frame.author]?.beacon else { return false }
-            return known.version >= frame.version
-        }
-        guard let held = store.frame(of: frame.record) else { return false }
-        return held.version > frame.version || held.digest == frame.digest
     }
 
     /// Nil when the frame is to be believed.

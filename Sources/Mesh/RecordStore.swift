@@ -39,6 +39,17 @@ struct RecordStore: Sendable {
         return floors.admits(id, version)
     }
 
+    /// Whether the frame can change nothing, so that its signature need not be checked: it is behind what is held, or ended. The
+    /// very version that is held is not: it may be a contradiction.
+    func isBehind(_ frame: OpenedFrame) -> Bool {
+        let isOver = frame.purpose != .beacon && !floors.admits(frame.record, frame.version)
+        guard let holdings = peers[frame.author] else { return isOver }
+        guard frame.version.incarnation >= holdings.own.version.incarnation else { return true }
+        if frame.purpose == .beacon { return holdings.beacon.map { $0.version >= frame.version } ?? false }
+        guard let held = holdings.record(frame.record) else { return isOver }
+        return held.version > frame.version || held.digest == frame.digest
+    }
+
     func frame(of id: RecordID) -> OpenedFrame? { owners[id].flatMap { peers[$0]?.record(id) } }
 
     func owner(of id: RecordID) -> PeerID? { owners[id] }
@@ -95,7 +106,9 @@ struct RecordStore: Sendable {
 
     /// Takes a verified beacon. Returns whether it was newer, and whether it renewed the set that is held.
     mutating func applyBeacon(_ frame: OpenedFrame) -> (isNewer: Bool, isRenewed: Bool) {
-        guard let holdings = peers[frame.author] else { return (false, false) }
+        guard let holdings = peers[frame.author],
+            frame.version.incarnation >= holdings.own.version.incarnation
+        else { return (false, false) }
         if let known = holdings.beacon, known.version >= frame.version { return (false, false) }
         peers[frame.author]?.take(frame)
         return (true, renewIfSetMatches(frame.author))
