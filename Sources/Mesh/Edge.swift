@@ -43,12 +43,18 @@ struct Edge: Sendable {
     var strikes = 0
     /// Bytes that it may still be given.
     var gives: RateBucket
+    /// Questions of it that may still be answered.
+    var questions: RateBucket
+    /// Chains from it that may still turn out to be worth nothing.
+    var doubts: RateBucket
     /// By how much its wall clock is ahead of ours, less the way of a frame, milliseconds; from its own beacons.
     var clockOffset: Int64?
 
     init(configuration: MeshConfiguration, now: UInt64) {
         lastUsed = now
         gives = RateBucket(perSecond: configuration.giveRate, burst: configuration.giveBurst)
+        questions = RateBucket(perSecond: configuration.questionRate, burst: configuration.questionBurst)
+        doubts = RateBucket(perSecond: configuration.doubtRate, burst: configuration.doubtBurst)
     }
 
     var isNeighbour: Bool { if case .neighbour = membership { true } else { false } }

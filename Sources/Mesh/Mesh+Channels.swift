@@ -40,8 +40,11 @@ extension Mesh {
         else { return refuse(.malformed, nil, now, &effects) }
         let peer = frame.author
         guard !isBlocked(peer, now) else { return }
-        if case .refused = take(frame, from: nil, mayHaveEnded: true, now, &authority, &effects) { return }
-        guard store.peers[peer] != nil, edges[peer] != nil || edges.count < configuration.channels else { return }
+        if case .refused = take(frame, Arrival(mayHaveEnded: true), now, &authority, &effects) { return }
+        guard edges[peer]?.questions.admits(now: now.monotonic) ?? true else { return }
+        guard store.peers[peer] != nil, edges[peer] != nil || edges.count < configuration.inboundChannels else {
+            return
+        }
         store.keep(peer, untilWall: now.wall + configuration.greetingGrace)
         effects.append(.admit(curveKey, peer))
         if let own = store.peers[local]?.own.bytes { effects.append(.send(to: peer, .welcome(record: own))) }
@@ -64,7 +67,7 @@ extension Mesh {
         guard let frame = opening.open(bytes, digest: opening.digest(of: bytes)), frame.author == peer,
             frame.peerRecord != nil
         else { return }
-        if case .refused = take(frame, from: peer, mayHaveEnded: true, now, &authority, &effects) { return }
+        if case .refused = take(frame, Arrival(from: peer, mayHaveEnded: true), now, &authority, &effects) { return }
         guard store.peers[peer] != nil, let edge = edges[peer] else { return }
         store.keep(peer, untilWall: now.wall + configuration.greetingGrace)
         lost.remove(peer)
@@ -93,8 +96,9 @@ extension Mesh {
         _ effects: inout [MeshEffect]
     ) {
         // A peer that was forgotten greets first: what it says before is nobody's word.
-        guard store.peers[peer] != nil || edges[peer] != nil, !isBlocked(peer, now) else { return }
+        guard edges[peer] != nil, !isBlocked(peer, now) else { return }
         edges[peer]?.missed = 0
+        guard !message.isQuestion || edges[peer]?.questions.admits(now: now.monotonic) == true else { return }
         switch message {
         case .welcome(let record): welcomed(by: peer, record, now, &authority, &effects)
         case .ping(let request, let isNeighbour):
@@ -201,5 +205,15 @@ extension Mesh {
     mutating func takeRequest() -> UInt64 {
         defer { nextRequest += 1 }
         return nextRequest
+    }
+}
+
+extension ControlMessage {
+    /// Whether it asks for something out of everything that is held.
+    fileprivate var isQuestion: Bool {
+        switch self {
+        case .snapshotRequest, .digestSummary, .digestListing, .want: true
+        default: false
+        }
     }
 }

@@ -25,10 +25,10 @@ extension Mesh {
     ) -> RefusedFrame? {
         guard let proof = try? EquivocationProof(decoding: bytes),
             let first = try? SignedFrame(decoding: proof.first), let second = try? SignedFrame(decoding: proof.second),
-            first.author == second.author, first.author != local, first.payload != second.payload,
-            let subject = Self.subject(of: first), let other = Self.subject(of: second), subject == other
+            first.author == second.author, first.payload != second.payload, let subject = Self.subject(of: first),
+            let other = Self.subject(of: second), subject == other
         else { return .malformed }
-        guard quarantined[first.author] == nil else { return nil }
+        guard first.author != local, quarantined[first.author] == nil else { return nil }
         let chain = proof.chain
         guard chain.peer == first.author, authority.accepts(chain, now: now) else { return .untrusted }
         guard authority.isAuthentic(first, by: chain), authority.isAuthentic(second, by: chain) else {

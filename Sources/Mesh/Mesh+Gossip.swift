@@ -22,7 +22,8 @@ extension Mesh {
             return heardFrame(bytes, hops: head.hops, from: peer, now, &authority, &effects)
         }
         guard let bundle = try? GossipBundle(decoding: bytes) else { return refuse(.malformed, peer, now, &effects) }
-        for entry in bundle.entries {
+        // Until it is blocked for what it sent.
+        for entry in bundle.entries where edges[peer] != nil {
             heardFrame(entry.frame, hops: entry.hops, from: peer, now, &authority, &effects)
         }
     }
@@ -31,7 +32,7 @@ extension Mesh {
         _ bytes: [UInt8], hops: UInt8, from peer: PeerID, _ now: Moment, _ authority: inout some MeshAuthority,
         _ effects: inout [MeshEffect]
     ) {
-        switch take(bytes, from: peer, mayHaveEnded: false, isGossip: true, now, &authority, &effects) {
+        switch take(bytes, Arrival(from: peer, isGossip: true), now, &authority, &effects) {
         case .new(let frame):
             store.notePublished(frame.author, now: now)
             let isBeacon = frame.purpose == .beacon

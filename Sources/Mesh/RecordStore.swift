@@ -162,7 +162,7 @@ struct RecordStore: Sendable {
 
     // MARK: Digests
 
-    /// What is held in the given buckets, ascending by id: of as many whole buckets, in their order, as `limit` stamps hold.
+    /// What is held in the given buckets, in their order: of as many whole buckets as `limit` stamps hold, each ascending by id.
     /// Returns those buckets as well.
     func stamps(inBuckets wanted: [UInt8], limit: Int) -> (buckets: [UInt8], stamps: [RecordStamp]) {
         var isWanted = [Bool](repeating: false, count: ControlMessage.bucketCount)
@@ -178,7 +178,8 @@ struct RecordStore: Sendable {
         }
         var listed: [UInt8] = []
         var stamps: [RecordStamp] = []
-        for bucket in wanted.sorted() where stamps.count + byBucket[Int(bucket)].count <= limit {
+        for bucket in wanted where isWanted[Int(bucket)] && stamps.count + byBucket[Int(bucket)].count <= limit {
+            isWanted[Int(bucket)] = false
             listed.append(bucket)
             stamps += byBucket[Int(bucket)].sorted { $0.record < $1.record }
         }

@@ -15,8 +15,13 @@ struct ToyAuthority: MeshAuthority {
     let local: PeerID
     var distrusted: Set<PeerID> = []
     var isPermitting = true
+    /// Chains that it was asked about.
+    private(set) var judged = 0
 
-    func accepts(_ chain: CertificateChain, now: Moment) -> Bool { !distrusted.contains(chain.peer) }
+    mutating func accepts(_ chain: CertificateChain, now: Moment) -> Bool {
+        judged += 1
+        return !distrusted.contains(chain.peer)
+    }
 
     func isAuthentic(_ frame: SignedFrame, by chain: CertificateChain) -> Bool {
         frame.signature == toySignature(frame.signingBytes(cluster: Self.cluster), by: chain.peer.digest)
