@@ -58,7 +58,7 @@ extension Mesh {
         endPostponements(now)
         for frame in store.expire(atWall: now.wall, besides: local) {
             statistics.expired += 1
-            if let record = frame.peerRecord { lost.insert(record, now: now) }
+            if let record = frame.peerRecord { lost.insert(record, now: now, using: &generator) }
             nextLostGreeting = min(nextLostGreeting, now.monotonic + configuration.lostGreetingPeriod)
             closeEdge(frame.author, &effects)
             effects.append(.changed(.gone(frame.author)))

@@ -17,7 +17,7 @@ extension Mesh {
         let digest = opening.digest(of: bytes)
         guard let frame = opening.open(bytes, digest: digest) else { return }
         seen.insert(digest)
-        apply(frame, &effects)
+        apply(frame, isLocal: true, &effects)
         broadcast(bytes, &effects)
     }
 
@@ -138,13 +138,15 @@ extension Mesh {
     }
 
     @discardableResult
-    private mutating func apply(_ frame: OpenedFrame, _ effects: inout [MeshEffect]) -> RecordStore.Outcome {
+    private mutating func apply(
+        _ frame: OpenedFrame, isLocal: Bool = false, _ effects: inout [MeshEffect]
+    ) -> RecordStore.Outcome {
         if frame.purpose == .beacon {
             let taken = store.applyBeacon(frame)
             if taken.isRenewed { noteRenewed(frame.author, &effects) }
             return taken.isNewer ? .applied : .known
         }
-        let outcome = store.apply(frame)
+        let outcome = store.apply(frame, isLocal: isLocal)
         guard case .applied = outcome else { return outcome }
         effects.append(.changed(Self.change(frame, validUntil: frame.validity.validUntil)))
         if store.renewIfSetMatches(frame.author) { noteRenewed(frame.author, &effects) }

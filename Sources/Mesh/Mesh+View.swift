@@ -66,6 +66,7 @@ extension Mesh {
     }
 
     mutating func postponeAsking(_ peer: PeerID, _ now: Moment) {
+        guard asksAgain.count < configuration.peers || asksAgain[peer] != nil else { return }
         asksAgain[peer] = now.monotonic + configuration.askAgain
     }
 

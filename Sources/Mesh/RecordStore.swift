@@ -57,7 +57,8 @@ struct RecordStore: Sendable {
     // MARK: What comes in
 
     /// Applies a verified record, announcement or peer's own. A higher incarnation ends all that the same key said before.
-    mutating func apply(_ frame: OpenedFrame) -> Outcome {
+    /// `isLocal` marks this peer's own word: it never ends here, so it needs no floor, and others can't keep it out.
+    mutating func apply(_ frame: OpenedFrame, isLocal: Bool = false) -> Outcome {
         let peer = frame.author
         guard var holdings = peers[peer] else { return introduce(frame) }
         if let held = holdings.record(frame.record) {
@@ -65,13 +66,12 @@ struct RecordStore: Sendable {
             guard held.version < frame.version else { return .older }
         } else {
             guard floors.admits(frame.record, frame.version) else { return .older }
-            guard holdings.count < configuration.recordsPerPeer, floors.hasRoom(besides: recordCount) else {
-                return .full
-            }
+            guard holdings.count < configuration.recordsPerPeer, isLocal || hasRoom(for: holdings) else { return .full }
         }
         if frame.announcement == nil {
             if holdings.own.version.incarnation < frame.version.incarnation {
-                end(holdings.announcements, of: holdings, isFinal: true)
+                // Needs no floors: announcements are taken only beside their own incarnation's record.
+                for record in holdings.announcements { replace(record, by: nil) }
                 replace(holdings.own, by: frame)
                 holdings.beginAnew(frame)
             } else {
@@ -86,6 +86,13 @@ struct RecordStore: Sendable {
         }
         peers[peer] = holdings
         return .applied
+    }
+
+    /// Whether the peer may have one more record: each may need a floor when it ends. Its share of them is bounded, so that one
+    /// that ends its own records again and again leaves others theirs.
+    private func hasRoom(for holdings: PeerHoldings) -> Bool {
+        floors.hasRoom(besides: recordCount)
+            && floors.count(of: holdings.id) + holdings.count < 2 * configuration.recordsPerPeer
     }
 
     /// The first that is heard of a peer must be its own record.
@@ -194,7 +201,8 @@ struct RecordStore: Sendable {
         for record in records {
             // Kept from the end that others may still see: a record's own, or that of the beacon which renewed it.
             floors.raise(
-                record.record, to: record.version, isFinal: isFinal, end: holdings.validUntil(of: record))
+                record.record, of: holdings.id, to: record.version, isFinal: isFinal,
+                end: holdings.validUntil(of: record))
             replace(record, by: nil)
         }
     }
