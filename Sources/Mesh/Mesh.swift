@@ -114,7 +114,25 @@ package struct Mesh: Sendable {
     ) -> [MeshEffect] {
         var effects: [MeshEffect] = []
         publish(own.announcement(offer, term: preset.term, now: now), now, &authority, &effects)
+        if offer.state == .tombstone { forgetWithdrawn(now, &authority, &effects) }
         return effects
+    }
+
+    /// Withdrawn offers are told for as long as the incarnation lasts, since somebody may still show what came before. When
+    /// they are many, a new incarnation ends them all at once.
+    private mutating func forgetWithdrawn(
+        _ now: Moment, _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]
+    ) {
+        guard let holdings = store.peers[local], let record = holdings.own.peerRecord,
+            holdings.announcements.count - own.offers.count >= configuration.withdrawnOffers
+        else { return }
+        own.beginAnew(now: now)
+        let anew = own.peerRecord(chain: record.chain, endpoints: record.endpoints, term: preset.term, now: now)
+        publish(anew, now, &authority, &effects)
+        for offer in own.offers {
+            publish(own.announcement(offer, term: preset.term, now: now), now, &authority, &effects)
+        }
+        nextBeacon = now.monotonic
     }
 
     /// Says goodbye: tombstones for all offers, a departing record, a goodbye on every channel.

@@ -62,6 +62,8 @@ package struct MeshConfiguration: Hashable, Sendable {
     /// Records of one peer, and peers, held at most.
     package var recordsPerPeer = 1_024
     package var peers = 16_384
+    /// Withdrawn offers that a peer goes on naming, at most.
+    package var withdrawnOffers: Int { recordsPerPeer / 4 }
     /// Versions of ended records that are kept from coming back, at most; a record that would need one more is refused.
     package var floors = 131_072
     /// Peers quarantined at once; each holds its proof.
