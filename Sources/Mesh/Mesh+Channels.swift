@@ -47,6 +47,7 @@ extension Mesh {
         }
         store.keep(peer, untilWall: now.wall + configuration.greetingGrace)
         effects.append(.admit(curveKey, peer))
+        defer { askForBeacon(of: peer, now, &effects) }
         if let own = store.peers[local]?.own.bytes { effects.append(.send(to: peer, .welcome(record: own))) }
         if edges[peer] == nil {
             // The other opened the channel, and an answer finds its way on it.
@@ -55,7 +56,8 @@ extension Mesh {
             edges[peer] = edge
             cameUp(peer, now, &effects)
         } else {
-            edges[peer]?.missed = 0
+            // It may have forgotten this channel, and answers nothing on it until it is greeted: its hello is no answer to a ping.
+            if let edge = edges[peer], edge.channel == .up, edge.missed > 1 { fellSilent(peer, now, &effects) }
             if edges[peer]?.channel != .up { greet(peer, &effects) }
         }
     }
@@ -72,10 +74,17 @@ extension Mesh {
         store.keep(peer, untilWall: now.wall + configuration.greetingGrace)
         lost.remove(peer)
         edges[peer]?.missed = 0
+        askForBeacon(of: peer, now, &effects)
         if edge.channel != .up { cameUp(peer, now, &effects) }
         if store.count <= 2 {
             effects.append(.send(to: peer, .snapshotRequest(request: takeRequest(), cursor: 0)))
         }
+    }
+
+    /// The own record of a peer that has been there for a while is past its term: what renews it is asked for at once.
+    private func askForBeacon(of peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {
+        guard let holdings = store.peers[peer], holdings.validUntil <= now.wall else { return }
+        effects.append(.send(to: peer, .want(records: [holdings.own.record])))
     }
 
     private mutating func cameUp(_ peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {

@@ -33,6 +33,8 @@ package struct Mesh: Sendable {
     package internal(set) var lastCompared: UInt64?
     /// How slow this peer finds itself: by so much it is more patient with others.
     package internal(set) var slowness = 0
+    /// Until then, on the monotonic clock, nobody is taken for gone: this peer was paused, and has yet to hear what waits.
+    var blamesFrom: UInt64 = 0
     package internal(set) var statistics = MeshStatistics()
     /// Beacons that wait to be forwarded together, by the digests of their frames.
     var waiting: [Digest256: WaitingBeacon] = [:]

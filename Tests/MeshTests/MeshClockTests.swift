@@ -36,6 +36,35 @@ struct MeshClockTests {
         #expect(peer.mesh.knownPeers == [peer.owner.id])
     }
 
+    @Test("A peer that was paused blames nobody for what it did not hear, and chooses nothing that has ended")
+    func pause() {
+        var peer = MeshPeer("local")
+        let (other, victim) = (ToyOwner("other"), ToyOwner("victim"))
+        peer.meet(other)
+        peer.meet(victim)
+        _ = peer.handle(.restored([victim.announcement("m", at: peer.now.wall)]))
+        for _ in 0..<3 {
+            peer.wait(milliseconds: 1_000)
+            _ = peer.handle(.tick)
+        }
+        peer.wait(milliseconds: 40_000)
+        let effects = peer.handle(.tick)
+        let blamed = effects.filter {
+            switch $0 {
+            case .changed(.gone), .changed(.neighbour), .changed(.channel), .disconnect: true
+            default: false
+            }
+        }
+        #expect(blamed.isEmpty && peer.models.isEmpty)
+        _ = peer.handle(
+            .gossip(from: other.id, GossipHead(counter: 9, hops: 0), frame: other.beacon(9, at: peer.now.wall)))
+        for second in 0..<8 {
+            peer.wait(milliseconds: 1_000)
+            _ = peer.handle(.tick)
+            if second == 3 { #expect(!peer.mesh.knownPeers.contains(victim.id), "who stays silent is gone soon after") }
+        }
+    }
+
     @Test("A peer that slept past its own term is still itself, and renews what it said")
     func ownSleep() {
         var peer = MeshPeer("local")
