@@ -5,12 +5,12 @@ extension Mesh {
     // MARK: Opening
 
     mutating func openEdge(
-        to peer: PeerID, _ curveKey: CurveKey, _ endpoints: Endpoints, asking isAsking: Bool = false, _ now: Moment,
-        _ effects: inout [MeshEffect]
+        to peer: PeerID, _ curveKey: CurveKey, _ endpoints: Endpoints, as membership: Edge.Membership = .none,
+        _ now: Moment, _ effects: inout [MeshEffect]
     ) {
         guard edges.count < configuration.channels, quarantined[peer] == nil, !isBlocked(peer, now) else { return }
         var edge = Edge(configuration: configuration, now: now.monotonic)
-        if isAsking { edge.membership = .asked(now.monotonic) }
+        edge.membership = membership
         edges[peer] = edge
         effects.append(.connect(peer, curveKey, endpoints))
         greet(peer, &effects)

@@ -24,6 +24,7 @@ extension Mesh {
         if now.monotonic >= nextView {
             nextView = now.monotonic + configuration.viewPeriod
             tendView(now, &effects)
+            chooseNeighbour(now, &effects)
         }
         if now.monotonic >= nextAntiEntropy {
             nextAntiEntropy = now.monotonic + configuration.antiEntropyPeriod
