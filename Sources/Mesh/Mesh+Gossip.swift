@@ -5,6 +5,9 @@ extension Mesh {
     /// Whether everybody is everybody's neighbour, so that nobody needs to forward.
     var isDirect: Bool { store.count <= configuration.directPeers }
 
+    /// Whether a mesh that has just become small has yet to make everybody a neighbour: until then what is said is forwarded.
+    private var isScattered: Bool { neighbours.count < (store.count - 1) * 3 / 4 }
+
     mutating func heard(
         _ bytes: [UInt8], _ head: GossipHead, from peer: PeerID, _ now: Moment, _ authority: inout some MeshAuthority,
         _ effects: inout [MeshEffect]
@@ -94,7 +97,7 @@ extension Mesh {
     }
 
     mutating func forward(_ bytes: [UInt8], hops: UInt8, from peer: PeerID?, _ effects: inout [MeshEffect]) {
-        guard !isDirect else { return }
+        guard !isDirect || isScattered else { return }
         broadcast(bytes, hops: hops == .max ? .max : hops + 1, besides: peer, &effects)
     }
 
