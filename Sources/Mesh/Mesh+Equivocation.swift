@@ -38,6 +38,9 @@ extension Mesh {
         return nil
     }
 
+    /// Two long frames and a long chain may be more than a frame of the gossip can hold; each finds out for itself then.
+    static func isTellable(_ proof: [UInt8]) -> Bool { proof.count <= WireLimits.gossipFrame }
+
     mutating func endQuarantines(atWall wall: Int64) { quarantined = quarantined.filter { $0.value.until > wall } }
 
     private mutating func quarantine(
@@ -48,7 +51,7 @@ extension Mesh {
         effects.append(.changed(.quarantined(peer)))
         forget(peer, &effects)
         lost.remove(peer)
-        broadcast(proof, &effects)
+        if Self.isTellable(proof) { broadcast(proof, &effects) }
     }
 
     /// Which record in which version a frame speaks of.

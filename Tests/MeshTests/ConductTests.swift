@@ -116,6 +116,26 @@ struct ConductTests {
         #expect(peer.mesh.blockedPeers.isEmpty && peer.mesh.quarantinedPeers.isEmpty)
     }
 
+    @Test("A proof too long for a frame convicts here, and is told to nobody, who would have to refuse it")
+    mutating func longProof() {
+        let prefixes = (0..<26).map { String(repeating: "x", count: 1_000) + "\($0)" }
+        let chain = victim.chain(prefixes: prefixes)
+        func record(_ name: String) -> [UInt8] {
+            let record = PeerRecord(
+                version: Version(incarnation: 1, sequence: 2), validity: Validity(issuedAt: epoch, term: 8_000),
+                chain: chain, endpoints: Endpoints(host: "h", bootstrapPort: 1, controlPort: 2, gossipPort: 3),
+                name: name, zone: "", host: "")
+            return ToyAuthority.frame(record, by: victim.id).encoded
+        }
+        let effects = hear(record("one"), counter: 1) + hear(record("two"), counter: 2)
+        #expect(peer.mesh.quarantinedPeers == [victim.id])
+        let told = effects.contains { if case .publish = $0 { true } else { false } }
+        #expect(!told)
+        peer.wait(milliseconds: 20_000)
+        let gifts = peer.handle(.message(from: other.id, .digestSummary(buckets: peer.mesh.store.buckets, trust: 0)))
+        #expect(gifts.isEmpty)
+    }
+
     @Test("Garbage on a channel whose peer never showed itself closes the channel")
     mutating func garbageOfUnknown() {
         let unknown = ToyOwner("unknown")

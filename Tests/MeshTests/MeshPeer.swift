@@ -61,9 +61,12 @@ struct ToyOwner {
         curveKey = CurveKey(BLAKE2b.digest(Array("curve \(name)".utf8)))
     }
 
-    var chain: CertificateChain {
+    var chain: CertificateChain { chain(prefixes: [""]) }
+
+    func chain(prefixes: [String]) -> CertificateChain {
         let grant = TokenGrant(
-            cluster: ToyAuthority.cluster, delegatedKey: .zero, roles: .all, modelPrefixes: [""], certificateLife: 1,
+            cluster: ToyAuthority.cluster, delegatedKey: .zero, roles: .all, modelPrefixes: prefixes,
+            certificateLife: 1,
             longestTerm: 60_000, notBefore: 0, notAfter: .max)
         let certificate = Certificate(
             cluster: ToyAuthority.cluster, token: grant.id, peer: id, curveKey: curveKey, roles: .all, notBefore: 0,
