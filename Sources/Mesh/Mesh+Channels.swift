@@ -57,7 +57,9 @@ extension Mesh {
             cameUp(peer, now, &effects)
         } else {
             // It may have forgotten this channel, and answers nothing on it until it is greeted: its hello is no answer to a ping.
-            if let edge = edges[peer], edge.channel == .up, edge.missed > 1 { fellSilent(peer, now, &effects) }
+            if let edge = edges[peer], edge.channel == .up, edge.missed >= configuration.missedPings {
+                fellSilent(peer, now, &effects)
+            }
             if edges[peer]?.channel != .up { greet(peer, &effects) }
         }
     }

@@ -116,6 +116,16 @@ struct ConductTests {
         #expect(peer.mesh.blockedPeers.isEmpty && peer.mesh.quarantinedPeers.isEmpty)
     }
 
+    @Test("A proof of two peer's records under one version is believed from anybody, once")
+    mutating func recordProof() {
+        let (one, two) = (victim.record(7, at: epoch), victim.record(7, at: epoch + 1))
+        let proof = EquivocationProof(one, two, by: victim.chain).encoded
+        let effects = hear(proof)
+        #expect(effects.contains(.changed(.quarantined(victim.id))) && peer.mesh.quarantinedPeers == [victim.id])
+        #expect(hear(proof, counter: 2).isEmpty)
+        #expect(MeshPeer.refusals(hear(victim.record(8, at: epoch), counter: 3)) == [.quarantined])
+    }
+
     @Test("A proof too long for a frame convicts here, and is told to nobody, who would have to refuse it")
     mutating func longProof() {
         let prefixes = (0..<26).map { String(repeating: "x", count: 1_000) + "\($0)" }
