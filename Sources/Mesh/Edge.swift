@@ -13,9 +13,10 @@ struct Edge: Sendable {
 
     enum Membership: Sendable {
         case none
-        /// We asked it to be our neighbour. `asked` is when, on the monotonic clock.
-        case asked(UInt64)
-        /// `isChosen` when we asked, and not the other.
+        /// We asked it to be our neighbour, at `since` on the monotonic clock. `isChosen` when we drew it ourselves, and no
+        /// other named it.
+        case asked(since: UInt64, isChosen: Bool)
+        /// `isChosen` when we drew it and asked.
         case neighbour(isChosen: Bool)
     }
 
@@ -43,16 +44,28 @@ struct Edge: Sendable {
     var strikes = 0
     /// Bytes that it may still be given.
     var gives: RateBucket
+    /// Questions of it that may still be answered.
+    var questions: RateBucket
+    /// Chains from it that may still turn out to be worth nothing.
+    var doubts: RateBucket
     /// By how much its wall clock is ahead of ours, less the way of a frame, milliseconds; from its own beacons.
     var clockOffset: Int64?
 
     init(configuration: MeshConfiguration, now: UInt64) {
         lastUsed = now
         gives = RateBucket(perSecond: configuration.giveRate, burst: configuration.giveBurst)
+        questions = RateBucket(perSecond: configuration.questionRate, burst: configuration.questionBurst)
+        doubts = RateBucket(perSecond: configuration.doubtRate, burst: configuration.doubtBurst)
     }
 
     var isNeighbour: Bool { if case .neighbour = membership { true } else { false } }
     var isAsked: Bool { if case .asked = membership { true } else { false } }
-    var isChosen: Bool { if case .neighbour(isChosen: true) = membership { true } else { false } }
+    /// A neighbour, or one that was asked, that nobody but we ourselves put there.
+    var isChosen: Bool {
+        switch membership {
+        case .asked(_, let isChosen), .neighbour(let isChosen): isChosen
+        case .none: false
+        }
+    }
     var isStranger: Bool { if case .none = membership { true } else { false } }
 }

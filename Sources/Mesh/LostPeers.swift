@@ -21,10 +21,15 @@ struct LostPeers: Sendable {
     }
 
     var isEmpty: Bool { entries.isEmpty }
+    var count: Int { entries.count }
 
-    mutating func insert(_ record: PeerRecord, now: Moment) {
+    /// In a full memory it takes the place of any other, so that those of one time don't crowd out those of another.
+    mutating func insert(_ record: PeerRecord, now: Moment, using generator: inout SeededGenerator) {
         let certificate = record.chain.certificate.value
-        guard entries.count < capacity || entries[certificate.peer] != nil else { return }
+        if entries.count >= capacity, entries[certificate.peer] == nil {
+            guard let replaced = entries.keys.sorted().randomElement(using: &generator) else { return }
+            entries[replaced] = nil
+        }
         entries[certificate.peer] = Entry(
             curveKey: certificate.curveKey, endpoints: record.endpoints, keptUntil: now.monotonic + life)
     }

@@ -5,12 +5,12 @@ extension Mesh {
     // MARK: Opening
 
     mutating func openEdge(
-        to peer: PeerID, _ curveKey: CurveKey, _ endpoints: Endpoints, asking isAsking: Bool = false, _ now: Moment,
-        _ effects: inout [MeshEffect]
+        to peer: PeerID, _ curveKey: CurveKey, _ endpoints: Endpoints, as membership: Edge.Membership = .none,
+        _ now: Moment, _ effects: inout [MeshEffect]
     ) {
         guard edges.count < configuration.channels, quarantined[peer] == nil, !isBlocked(peer, now) else { return }
         var edge = Edge(configuration: configuration, now: now.monotonic)
-        if isAsking { edge.membership = .asked(now.monotonic) }
+        edge.membership = membership
         edges[peer] = edge
         effects.append(.connect(peer, curveKey, endpoints))
         greet(peer, &effects)
@@ -40,10 +40,14 @@ extension Mesh {
         else { return refuse(.malformed, nil, now, &effects) }
         let peer = frame.author
         guard !isBlocked(peer, now) else { return }
-        if case .refused = take(frame, from: nil, mayHaveEnded: true, now, &authority, &effects) { return }
-        guard store.peers[peer] != nil, edges[peer] != nil || edges.count < configuration.channels else { return }
+        if case .refused = take(frame, Arrival(mayHaveEnded: true), now, &authority, &effects) { return }
+        guard edges[peer]?.questions.admits(now: now.monotonic) ?? true else { return }
+        guard store.peers[peer] != nil, edges[peer] != nil || edges.count < configuration.inboundChannels else {
+            return
+        }
         store.keep(peer, untilWall: now.wall + configuration.greetingGrace)
         effects.append(.admit(curveKey, peer))
+        defer { askForBeacon(of: peer, now, &effects) }
         if let own = store.peers[local]?.own.bytes { effects.append(.send(to: peer, .welcome(record: own))) }
         if edges[peer] == nil {
             // The other opened the channel, and an answer finds its way on it.
@@ -52,7 +56,10 @@ extension Mesh {
             edges[peer] = edge
             cameUp(peer, now, &effects)
         } else {
-            edges[peer]?.missed = 0
+            // It may have forgotten this channel, and answers nothing on it until it is greeted: its hello is no answer to a ping.
+            if let edge = edges[peer], edge.channel == .up, edge.missed >= configuration.missedPings {
+                fellSilent(peer, now, &effects)
+            }
             if edges[peer]?.channel != .up { greet(peer, &effects) }
         }
     }
@@ -64,15 +71,22 @@ extension Mesh {
         guard let frame = opening.open(bytes, digest: opening.digest(of: bytes)), frame.author == peer,
             frame.peerRecord != nil
         else { return }
-        if case .refused = take(frame, from: peer, mayHaveEnded: true, now, &authority, &effects) { return }
+        if case .refused = take(frame, Arrival(from: peer, mayHaveEnded: true), now, &authority, &effects) { return }
         guard store.peers[peer] != nil, let edge = edges[peer] else { return }
         store.keep(peer, untilWall: now.wall + configuration.greetingGrace)
         lost.remove(peer)
         edges[peer]?.missed = 0
+        askForBeacon(of: peer, now, &effects)
         if edge.channel != .up { cameUp(peer, now, &effects) }
         if store.count <= 2 {
             effects.append(.send(to: peer, .snapshotRequest(request: takeRequest(), cursor: 0)))
         }
+    }
+
+    /// The own record of a peer that has been there for a while is past its term: what renews it is asked for at once.
+    private func askForBeacon(of peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {
+        guard let holdings = store.peers[peer], holdings.validUntil <= now.wall else { return }
+        effects.append(.send(to: peer, .want(records: [holdings.own.record])))
     }
 
     private mutating func cameUp(_ peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {
@@ -93,8 +107,9 @@ extension Mesh {
         _ effects: inout [MeshEffect]
     ) {
         // A peer that was forgotten greets first: what it says before is nobody's word.
-        guard store.peers[peer] != nil || edges[peer] != nil, !isBlocked(peer, now) else { return }
+        guard edges[peer] != nil, !isBlocked(peer, now) else { return }
         edges[peer]?.missed = 0
+        guard !message.isQuestion || edges[peer]?.questions.admits(now: now.monotonic) == true else { return }
         switch message {
         case .welcome(let record): welcomed(by: peer, record, now, &authority, &effects)
         case .ping(let request, let isNeighbour):
@@ -201,5 +216,15 @@ extension Mesh {
     mutating func takeRequest() -> UInt64 {
         defer { nextRequest += 1 }
         return nextRequest
+    }
+}
+
+extension ControlMessage {
+    /// Whether it asks for something out of everything that is held.
+    fileprivate var isQuestion: Bool {
+        switch self {
+        case .snapshotRequest, .digestSummary, .digestListing, .want: true
+        default: false
+        }
     }
 }

@@ -3,7 +3,7 @@ import Records
 /// What time brings: beacons, pings, exchanges, ends of validity, and the finding of neighbours.
 extension Mesh {
     mutating func tick(_ now: Moment, _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]) {
-        notePace(now)
+        notePace(now, &effects)
         if now.monotonic >= nextExpiry {
             nextExpiry = now.monotonic + Duration64.second
             expire(now, &effects)
@@ -24,6 +24,7 @@ extension Mesh {
         if now.monotonic >= nextView {
             nextView = now.monotonic + configuration.viewPeriod
             tendView(now, &effects)
+            chooseNeighbour(now, &effects)
         }
         if now.monotonic >= nextAntiEntropy {
             nextAntiEntropy = now.monotonic + configuration.antiEntropyPeriod
@@ -56,9 +57,10 @@ extension Mesh {
         endQuarantines(atWall: now.wall)
         endBlocks(now)
         endPostponements(now)
+        guard now.monotonic >= blamesFrom else { return }
         for frame in store.expire(atWall: now.wall, besides: local) {
             statistics.expired += 1
-            if let record = frame.peerRecord { lost.insert(record, now: now) }
+            if let record = frame.peerRecord { lost.insert(record, now: now, using: &generator) }
             nextLostGreeting = min(nextLostGreeting, now.monotonic + configuration.lostGreetingPeriod)
             closeEdge(frame.author, &effects)
             effects.append(.changed(.gone(frame.author)))
@@ -66,12 +68,19 @@ extension Mesh {
     }
 
     /// A peer that was paused or starved of processor blames nobody for what it did not hear meanwhile (Lifeguard).
-    private mutating func notePace(_ now: Moment) {
+    private mutating func notePace(_ now: Moment, _ effects: inout [MeshEffect]) {
         guard nextPing > 0, now.monotonic >= nextPing else { return }
         if now.monotonic - nextPing > configuration.pingPeriod {
             statistics.lateTicks += 1
             slowness = min(slowness + 1, configuration.patience)
+            // What waits to be heard may renew what seems to have ended; until then nobody chooses it.
+            blamesFrom = now.monotonic + configuration.pingPeriod
             for peer in edges.keys { edges[peer]?.missed = 0 }
+            // After so long others have given this peer up, and answer nothing until they are greeted.
+            guard now.monotonic - nextPing > UInt64(configuration.missedPings) * configuration.pingPeriod else {
+                return
+            }
+            for peer in edges.keys.sorted() { greet(peer, &effects) }
         } else {
             slowness = max(slowness - 1, 0)
         }

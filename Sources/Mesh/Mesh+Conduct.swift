@@ -9,6 +9,7 @@ extension Mesh {
         _ reason: RefusedFrame, _ from: PeerID?, _ now: Moment, _ effects: inout [MeshEffect]
     ) {
         effects.append(.changed(.refused(from: from, reason: reason)))
+        if reason == .untrusted, let from { _ = edges[from]?.doubts.admits(now: now.monotonic) }
         guard Self.dishonest.contains(reason), let from, var edge = edges[from] else { return }
         edge.strikes += 1
         edges[from] = edge
@@ -18,12 +19,18 @@ extension Mesh {
     /// Closes every channel to the peer, and looks at nothing of it for a while. What it has signed stays: others vouch for
     /// that with its signature.
     private mutating func block(_ peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {
+        closeEdge(peer, &effects)
+        // A peer that never showed itself has nothing but this channel.
         guard blocked.count < configuration.blocked, let key = peerRecord(of: peer)?.chain.certificate.value.curveKey
         else { return }
         blocked[peer] = now.monotonic + configuration.blockTime
-        closeEdge(peer, &effects)
         effects.append(.block(peer, key, nanoseconds: configuration.blockTime))
         effects.append(.changed(.blocked(peer)))
+    }
+
+    /// Whether chains that the neighbour brings are looked at.
+    func isDoubted(_ peer: PeerID?, _ now: Moment) -> Bool {
+        peer.flatMap { edges[$0]?.doubts.isExhausted(now: now.monotonic) } ?? false
     }
 
     func isBlocked(_ peer: PeerID, _ now: Moment) -> Bool { blocked[peer].map { $0 > now.monotonic } ?? false }

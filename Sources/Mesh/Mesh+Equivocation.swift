@@ -25,10 +25,10 @@ extension Mesh {
     ) -> RefusedFrame? {
         guard let proof = try? EquivocationProof(decoding: bytes),
             let first = try? SignedFrame(decoding: proof.first), let second = try? SignedFrame(decoding: proof.second),
-            first.author == second.author, first.author != local, first.payload != second.payload,
-            let subject = Self.subject(of: first), let other = Self.subject(of: second), subject == other
+            first.author == second.author, first.payload != second.payload, let subject = Self.subject(of: first),
+            let other = Self.subject(of: second), subject == other
         else { return .malformed }
-        guard quarantined[first.author] == nil else { return nil }
+        guard first.author != local, quarantined[first.author] == nil else { return nil }
         let chain = proof.chain
         guard chain.peer == first.author, authority.accepts(chain, now: now) else { return .untrusted }
         guard authority.isAuthentic(first, by: chain), authority.isAuthentic(second, by: chain) else {
@@ -37,6 +37,9 @@ extension Mesh {
         quarantine(first.author, bytes, chain, &effects)
         return nil
     }
+
+    /// Two long frames and a long chain may be more than a frame of the gossip can hold; each finds out for itself then.
+    static func isTellable(_ proof: [UInt8]) -> Bool { proof.count <= WireLimits.gossipFrame }
 
     mutating func endQuarantines(atWall wall: Int64) { quarantined = quarantined.filter { $0.value.until > wall } }
 
@@ -48,7 +51,7 @@ extension Mesh {
         effects.append(.changed(.quarantined(peer)))
         forget(peer, &effects)
         lost.remove(peer)
-        broadcast(proof, &effects)
+        if Self.isTellable(proof) { broadcast(proof, &effects) }
     }
 
     /// Which record in which version a frame speaks of.

@@ -40,13 +40,19 @@ extension Mesh {
     ) {
         lastCompared = now.monotonic
         if trust != trustDigest { giveTrust(to: peer, now, authority, &effects) }
-        let ours = store.buckets
-        let differing = (0..<ControlMessage.bucketCount).filter { ours[$0] != buckets[$0] }.map { UInt8($0) }
+        // From any bucket on: those that can never be made equal don't keep the others from being listed.
+        let first = UInt8.random(in: 0 ... .max, using: &generator)
+        let differing = (0..<ControlMessage.bucketCount).map { first &+ UInt8($0) }
+            .filter { store.buckets[Int($0)] != buckets[Int($0)] }
         guard !differing.isEmpty else { return }
         // Listed even when most differs: names and versions are a twentieth of the records themselves.
         let (listed, stamps) = store.stamps(inBuckets: differing, limit: WireLimits.recordsInMessage)
+        guard mayGive(bytes: stamps.count * Self.stampBytes, to: peer, now) else { return }
         effects.append(.send(to: peer, .digestListing(buckets: listed, entries: stamps)))
     }
+
+    /// A record's id and version in a listing.
+    private static let stampBytes = 48
 
     /// Pulls what the neighbour has newer, and gives what it lacks.
     mutating func receivedListing(
@@ -54,20 +60,41 @@ extension Mesh {
     ) {
         var theirs: [RecordID: Version] = [:]
         for entry in entries { theirs[entry.record] = entry.version }
-        let wanted = entries.filter { store.wants($0.record, $0.version) }
-        if !wanted.isEmpty {
-            effects.append(.send(to: peer, .want(records: wanted.prefix(configuration.exchangeRecords).map(\.record))))
+        let wanted = some(of: entries.filter { store.wants($0.record, $0.version) })
+        if !wanted.isEmpty { effects.append(.send(to: peer, .want(records: wanted))) }
+        let ours = store.stamps(inBuckets: buckets, limit: WireLimits.recordsInMessage)
+        let lacking = ours.stamps.filter { stamp in theirs[stamp.record].map { $0 < stamp.version } ?? true }
+        let doubtful = contradictions(ours, entries, theirs).shuffled(using: &generator)
+        give(some(of: lacking) + doubtful.prefix(configuration.doubtfulRecords), to: peer, now, &effects)
+    }
+
+    /// As many as one exchange may bring; not always the same ones, since some may be refused each time.
+    private mutating func some(of stamps: [RecordStamp]) -> [RecordID] {
+        guard stamps.count > configuration.exchangeRecords else { return stamps.map(\.record) }
+        return stamps.shuffled(using: &generator).prefix(configuration.exchangeRecords).map(\.record)
+    }
+
+    /// Records in buckets that differ although both sides hold the same versions: of one of them there are two frames, and who
+    /// sees both knows that its owner contradicts itself.
+    private func contradictions(
+        _ ours: (buckets: [UInt8], stamps: [RecordStamp]), _ entries: [RecordStamp], _ theirs: [RecordID: Version]
+    ) -> [RecordID] {
+        var alike = Set(ours.buckets.map(Int.init))
+        for stamp in ours.stamps where theirs[stamp.record] != stamp.version {
+            alike.remove(RecordStore.bucket(of: stamp.record))
         }
-        let ours = store.stamps(inBuckets: buckets, limit: WireLimits.recordsInMessage).stamps
-        let lacking = ours.filter { stamp in theirs[stamp.record].map { $0 < stamp.version } ?? true }
-        give(lacking.prefix(configuration.exchangeRecords).map(\.record), to: peer, now, &effects)
+        for entry in entries where store.frame(of: entry.record) == nil {
+            alike.remove(RecordStore.bucket(of: entry.record))
+        }
+        return ours.stamps.map(\.record).filter { alike.contains(RecordStore.bucket(of: $0)) }
     }
 
     /// Sends records, each owner's own record and beacon first, so that the receiver can judge and renew the others.
     mutating func give(_ records: [RecordID], to peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {
         var wanted: [PeerID: [OpenedFrame]] = [:]
+        var named: Set<RecordID> = []
         for id in records {
-            guard let frame = store.frame(of: id) else { continue }
+            guard named.insert(id).inserted, let frame = store.frame(of: id) else { continue }
             wanted[frame.author, default: []] += frame.announcement == nil ? [] : [frame]
         }
         var frames: [[UInt8]] = []
@@ -83,9 +110,12 @@ extension Mesh {
 
     /// Whether the neighbour has not asked for too much of late.
     mutating func mayGive(_ frames: [[UInt8]], to peer: PeerID, _ now: Moment) -> Bool {
-        let bytes = UInt64(frames.reduce(0) { $0 + $1.count })
-        guard edges[peer]?.gives.admits(bytes, now: now.monotonic) == true else { return false }
-        statistics.bytesGiven += bytes
+        mayGive(bytes: frames.reduce(0) { $0 + $1.count }, to: peer, now)
+    }
+
+    private mutating func mayGive(bytes: Int, to peer: PeerID, _ now: Moment) -> Bool {
+        guard edges[peer]?.gives.admits(UInt64(bytes), now: now.monotonic) == true else { return false }
+        statistics.bytesGiven += UInt64(bytes)
         return true
     }
 

@@ -5,6 +5,9 @@ extension Mesh {
     /// Whether everybody is everybody's neighbour, so that nobody needs to forward.
     var isDirect: Bool { store.count <= configuration.directPeers }
 
+    /// Whether a mesh that has just become small has yet to make everybody a neighbour: until then what is said is forwarded.
+    private var isScattered: Bool { neighbours.count < (store.count - 1) * 3 / 4 }
+
     mutating func heard(
         _ bytes: [UInt8], _ head: GossipHead, from peer: PeerID, _ now: Moment, _ authority: inout some MeshAuthority,
         _ effects: inout [MeshEffect]
@@ -12,17 +15,18 @@ extension Mesh {
         guard var edge = edges[peer], edge.isNeighbour else { return }
         edge.missed = 0
         // A counter that goes back is that of a subscription begun anew.
-        let isGap = head.counter > edge.heard + 1
-        if isGap { statistics.missed += head.counter - edge.heard - 1 }
+        let missed = head.counter > edge.heard ? head.counter - edge.heard - 1 : 0
+        statistics.noteMissed(missed)
         edge.heard = head.counter
         edges[peer] = edge
         // The neighbour is asked at once what was dropped.
-        if isGap { exchangeDigests(with: peer, now, &effects) }
+        if missed > 0 { exchangeDigests(with: peer, now, &effects) }
         guard GossipBundle.isClaimed(by: bytes) else {
             return heardFrame(bytes, hops: head.hops, from: peer, now, &authority, &effects)
         }
         guard let bundle = try? GossipBundle(decoding: bytes) else { return refuse(.malformed, peer, now, &effects) }
-        for entry in bundle.entries {
+        // Until it is blocked for what it sent.
+        for entry in bundle.entries where edges[peer] != nil {
             heardFrame(entry.frame, hops: entry.hops, from: peer, now, &authority, &effects)
         }
     }
@@ -31,7 +35,7 @@ extension Mesh {
         _ bytes: [UInt8], hops: UInt8, from peer: PeerID, _ now: Moment, _ authority: inout some MeshAuthority,
         _ effects: inout [MeshEffect]
     ) {
-        switch take(bytes, from: peer, mayHaveEnded: false, isGossip: true, now, &authority, &effects) {
+        switch take(bytes, Arrival(from: peer, isGossip: true), now, &authority, &effects) {
         case .new(let frame):
             store.notePublished(frame.author, now: now)
             let isBeacon = frame.purpose == .beacon
@@ -93,7 +97,7 @@ extension Mesh {
     }
 
     mutating func forward(_ bytes: [UInt8], hops: UInt8, from peer: PeerID?, _ effects: inout [MeshEffect]) {
-        guard !isDirect else { return }
+        guard !isDirect || isScattered else { return }
         broadcast(bytes, hops: hops == .max ? .max : hops + 1, besides: peer, &effects)
     }
 

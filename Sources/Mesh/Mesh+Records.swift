@@ -17,29 +17,42 @@ extension Mesh {
         let digest = opening.digest(of: bytes)
         guard let frame = opening.open(bytes, digest: digest) else { return }
         seen.insert(digest)
-        apply(frame, &effects)
+        apply(frame, isLocal: true, &effects)
         broadcast(bytes, &effects)
     }
 
-    /// Bounds, seen-set, author, validity, signature, roles; then the store. `from` is nil for frames of a hello or a store.
-    /// `mayHaveEnded` says that the owner's beacon, which renews the record, comes beside it; `isGossip` that an author who
-    /// publishes too much is not listened to.
+    /// How a frame came.
+    struct Arrival {
+        /// Nil for frames of a hello or a store.
+        var from: PeerID?
+        /// The owner's beacon, which renews the record, comes beside it.
+        var mayHaveEnded = false
+        /// An author who publishes too much is not listened to.
+        var isGossip = false
+        /// Its signature has just been checked.
+        var isAuthentic = false
+    }
+
+    /// Bounds, seen-set, author, validity, signature, roles; then the store. `opened` is what the bytes are, where that is known.
     mutating func take(
-        _ bytes: [UInt8], from: PeerID?, mayHaveEnded: Bool, isGossip: Bool = false, _ now: Moment,
+        _ bytes: [UInt8], opened: OpenedFrame? = nil, _ arrival: Arrival, _ now: Moment,
         _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]
     ) -> FrameOutcome {
+        let from = arrival.from
+        guard bytes.count <= WireLimits.gossipFrame else { return refused(.malformed, from, now, &effects) }
         if RevocationNotice.isClaimed(by: bytes) {
+            guard !isDoubted(from, now) else { return refused(.tooOften, from, now, &effects) }
             return takeRevocation(bytes, from: from, now, &authority, &effects)
         }
         if EquivocationProof.isClaimed(by: bytes) {
+            guard !isDoubted(from, now) else { return refused(.tooOften, from, now, &effects) }
             if let reason = takeProof(bytes, now, &authority, &effects) {
                 return refused(reason, from, now, &effects)
             }
             // Whoever believes a proof tells it on at once, so that it needs no forwarding.
             return .known
         }
-        guard bytes.count <= WireLimits.gossipFrame else { return refused(.malformed, from, now, &effects) }
-        let digest = opening.digest(of: bytes)
+        let digest = opened?.digest ?? opening.digest(of: bytes)
         if let head = SignedFrame.head(of: bytes) {
             if seen.contains(digest), holds(digest, head.author, isBeacon: head.purpose == Purpose.beacon.rawValue) {
                 return .known
@@ -47,23 +60,27 @@ extension Mesh {
             guard head.version == SignedFrame.wireVersion, Purpose(rawValue: head.purpose) != nil else {
                 return refused(.unsupported, from, now, &effects)
             }
-            if isGossip, store.publishesTooMuch(head.author, now: now) {
+            if arrival.isGossip, store.publishesTooMuch(head.author, now: now) {
                 return refused(.tooOften, from, now, &effects)
             }
         }
-        guard let frame = opening.open(bytes, digest: digest) else { return refused(.malformed, from, now, &effects) }
-        return take(frame, from: from, mayHaveEnded: mayHaveEnded, now, &authority, &effects)
+        guard let frame = opened ?? opening.open(bytes, digest: digest) else {
+            return refused(.malformed, from, now, &effects)
+        }
+        return take(frame, arrival, now, &authority, &effects)
     }
 
     mutating func take(
-        _ frame: OpenedFrame, from: PeerID?, mayHaveEnded: Bool, _ now: Moment, _ authority: inout some MeshAuthority,
+        _ frame: OpenedFrame, _ arrival: Arrival, _ now: Moment, _ authority: inout some MeshAuthority,
         _ effects: inout [MeshEffect]
     ) -> FrameOutcome {
+        let from = arrival.from
         // Our own words come back by snapshots and digests; nobody else can have newer ones.
         guard frame.author != local else { return .known }
         guard quarantined[frame.author] == nil else { return refused(.quarantined, from, now, &effects) }
-        if isOlder(frame) { return .known }
-        if let reason = verify(frame, mayHaveEnded: mayHaveEnded, now, &authority) {
+        if store.isBehind(frame) { return .known }
+        guard frame.peerRecord == nil || !isDoubted(from, now) else { return refused(.tooOften, from, now, &effects) }
+        if let reason = verify(frame, arrival, now, &authority) {
             return refused(reason, from, now, &effects)
         }
         seen.insert(frame.digest)
@@ -79,19 +96,9 @@ extension Mesh {
         return holdings.own.digest == digest || holdings.announcements.contains { $0.digest == digest }
     }
 
-    /// Spares the signature of what is behind what is held. The very version that is held goes on: it may be a contradiction.
-    private func isOlder(_ frame: OpenedFrame) -> Bool {
-        if frame.purpose == .beacon {
-            guard let known = store.peers[frame.author]?.beacon else { return false }
-            return known.version >= frame.version
-        }
-        guard let held = store.frame(of: frame.record) else { return false }
-        return held.version > frame.version || held.digest == frame.digest
-    }
-
     /// Nil when the frame is to be believed.
     private mutating func verify(
-        _ frame: OpenedFrame, mayHaveEnded: Bool, _ now: Moment, _ authority: inout some MeshAuthority
+        _ frame: OpenedFrame, _ arrival: Arrival, _ now: Moment, _ authority: inout some MeshAuthority
     ) -> RefusedFrame? {
         guard let chain = frame.peerRecord?.chain ?? peerRecord(of: frame.author)?.chain else { return .unknownAuthor }
         if let announcement = frame.announcement, !authority.permits(announcement, by: chain) { return .notPermitted }
@@ -100,10 +107,10 @@ extension Mesh {
             validity.issuedAt <= now.wall + ValidityLimits.skew
         else { return .outsideValidity }
         // A record after its own term may still be renewed by its owner's beacon when that comes beside it.
-        guard validity.validUntil > now.wall || mayHaveEnded && frame.purpose != .beacon else {
+        guard validity.validUntil > now.wall || arrival.mayHaveEnded && frame.purpose != .beacon else {
             return .outsideValidity
         }
-        return authenticate(frame, chain, now, &authority)
+        return arrival.isAuthentic ? nil : authenticate(frame, chain, now, &authority)
     }
 
     mutating func authenticate(
@@ -131,13 +138,15 @@ extension Mesh {
     }
 
     @discardableResult
-    private mutating func apply(_ frame: OpenedFrame, _ effects: inout [MeshEffect]) -> RecordStore.Outcome {
+    private mutating func apply(
+        _ frame: OpenedFrame, isLocal: Bool = false, _ effects: inout [MeshEffect]
+    ) -> RecordStore.Outcome {
         if frame.purpose == .beacon {
             let taken = store.applyBeacon(frame)
             if taken.isRenewed { noteRenewed(frame.author, &effects) }
             return taken.isNewer ? .applied : .known
         }
-        let outcome = store.apply(frame)
+        let outcome = store.apply(frame, isLocal: isLocal)
         guard case .applied = outcome else { return outcome }
         effects.append(.changed(Self.change(frame, validUntil: frame.validity.validUntil)))
         if store.renewIfSetMatches(frame.author) { noteRenewed(frame.author, &effects) }

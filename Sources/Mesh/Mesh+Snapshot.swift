@@ -1,3 +1,4 @@
+import Digest
 import Records
 
 /// Everything at once: for a joiner, and out of a store.
@@ -55,34 +56,72 @@ extension Mesh {
         for frame in opened.compactMap(\.self) {
             if let record = frame.peerRecord { chains[frame.author] = record.chain }
         }
-        var renewed: Set<PeerID> = []
-        for frame in opened.compactMap(\.self) where !renewed.contains(frame.author) {
+        var beacons = BeaconCheck()
+        for frame in opened.compactMap(\.self) {
+            guard isListenedTo(peer) else { return }
             let chain = chains[frame.author] ?? peerRecord(of: frame.author)?.chain
-            if hasLiveBeacon(frame.author, now) || isLiveBeacon(frame, by: chain, now, &authority) {
-                renewed.insert(frame.author)
-            }
+            check(frame, by: chain, from: peer, &beacons, now, &authority, &effects)
         }
         for (bytes, frame) in zip(frames, opened) {
-            let isRenewed = frame.map { renewed.contains($0.author) } ?? false
+            // It may have been blocked over one of the frames, or said that it leaves.
+            guard isListenedTo(peer) else { return }
             guard
-                case .new = take(bytes, from: peer, mayHaveEnded: isRenewed, now, &authority, &effects),
+                case .new(let frame) = take(bytes, frame, from: peer, beacons, now, &authority, &effects),
                 delivery == .exchange
             else { continue }
             statistics.repaired += 1
-            forward(bytes, hops: 0, from: peer, &effects)
+            let isTooMuch = store.publishesTooMuch(frame.author, now: now)
+            store.notePublished(frame.author, now: now)
+            if !isTooMuch { forward(bytes, hops: 0, from: peer, &effects) }
         }
         tendView(now, &effects)
     }
 
-    /// Nobody's word but its author's counts, so the signature is checked before anything is let in beside it.
-    private mutating func isLiveBeacon(
-        _ frame: OpenedFrame, by chain: CertificateChain?, _ now: Moment, _ authority: inout some MeshAuthority
-    ) -> Bool {
-        guard frame.purpose == .beacon, frame.validity.validUntil > now.wall,
-            frame.validity.issuedAt <= now.wall + ValidityLimits.skew, let chain
-        else { return false }
-        return authenticate(frame, chain, now, &authority) == nil
+    /// What was found out about the beacons among many frames, before the frames themselves are looked at.
+    private struct BeaconCheck {
+        /// Owners with a live beacon: what has ended is looked at beside it.
+        var renewed: Set<PeerID> = []
+        /// Beacons whose signature is right, and those that were refused for it.
+        var authentic: Set<Digest256> = []
+        var refused: Set<Digest256> = []
     }
+
+    /// Nobody's word but its author's counts, so a beacon's signature is checked before anything is let in beside it.
+    private mutating func check(
+        _ frame: OpenedFrame, by chain: CertificateChain?, from peer: PeerID?, _ beacons: inout BeaconCheck,
+        _ now: Moment, _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]
+    ) {
+        guard !beacons.renewed.contains(frame.author) else { return }
+        if hasLiveBeacon(frame.author, now) {
+            beacons.renewed.insert(frame.author)
+        } else if frame.purpose == .beacon, frame.validity.isAcceptable(atWall: now.wall), let chain,
+            !isDoubted(peer, now)
+        {
+            if let reason = authenticate(frame, chain, now, &authority) {
+                beacons.refused.insert(frame.digest)
+                refuse(reason, peer, now, &effects)
+            } else {
+                beacons.authentic.insert(frame.digest)
+                beacons.renewed.insert(frame.author)
+            }
+        }
+    }
+
+    private mutating func take(
+        _ bytes: [UInt8], _ frame: OpenedFrame?, from peer: PeerID?, _ beacons: BeaconCheck, _ now: Moment,
+        _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]
+    ) -> FrameOutcome {
+        var arrival = Arrival(from: peer)
+        if let frame {
+            guard !beacons.refused.contains(frame.digest) else { return .known }
+            arrival.mayHaveEnded = beacons.renewed.contains(frame.author)
+            arrival.isAuthentic = beacons.authentic.contains(frame.digest)
+        }
+        return take(bytes, opened: frame, arrival, now, &authority, &effects)
+    }
+
+    /// Frames out of a store come from nobody.
+    private func isListenedTo(_ peer: PeerID?) -> Bool { peer.map { edges[$0] != nil } ?? true }
 
     private func hasLiveBeacon(_ peer: PeerID, _ now: Moment) -> Bool {
         store.peers[peer]?.beacon.map { $0.validity.validUntil > now.wall } ?? false

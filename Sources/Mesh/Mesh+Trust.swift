@@ -14,7 +14,8 @@ extension Mesh {
         guard var edge = edges[peer], edge.nextTrust <= now.monotonic else { return }
         edge.nextTrust = now.monotonic + configuration.trustGap
         edges[peer] = edge
-        for page in pages(authority.revocations + quarantinedPeers.compactMap { quarantined[$0]?.proof }) {
+        let proofs = quarantinedPeers.compactMap { quarantined[$0]?.proof }.filter(Self.isTellable)
+        for page in pages(authority.revocations + proofs) {
             effects.append(.send(to: peer, .give(frames: page)))
         }
     }

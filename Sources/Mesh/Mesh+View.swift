@@ -19,6 +19,8 @@ extension Mesh {
 
     private var askedCount: Int { edges.values.count { $0.isAsked } }
 
+    private var chosenNeighbours: Int { neighbours.count { edges[$0]?.isChosen ?? false } }
+
     /// Asks for as many neighbours as are missing, and lets go of those too many.
     mutating func tendView(_ now: Moment, _ effects: inout [MeshEffect]) {
         endStaleAsks(now, &effects)
@@ -35,7 +37,7 @@ extension Mesh {
 
     private mutating func endStaleAsks(_ now: Moment, _ effects: inout [MeshEffect]) {
         for peer in edges.keys.sorted() {
-            guard let edge = edges[peer], case .asked(let since) = edge.membership,
+            guard let edge = edges[peer], case .asked(let since, _) = edge.membership,
                 now.monotonic >= since + configuration.askTimeout
             else { continue }
             edges[peer]?.membership = .none
@@ -51,13 +53,16 @@ extension Mesh {
 
     // MARK: Asking
 
-    private mutating func ask(_ peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {
+    private mutating func ask(
+        _ peer: PeerID, isChosen: Bool = true, _ now: Moment, _ effects: inout [MeshEffect]
+    ) {
+        let membership = Edge.Membership.asked(since: now.monotonic, isChosen: isChosen)
         if let edge = edges[peer] {
-            edges[peer]?.membership = .asked(now.monotonic)
+            edges[peer]?.membership = membership
             if edge.channel == .up { sendRequest(to: peer, &effects) }
         } else if let record = peerRecord(of: peer) {
             openEdge(
-                to: peer, record.chain.certificate.value.curveKey, record.endpoints, asking: true, now, &effects)
+                to: peer, record.chain.certificate.value.curveKey, record.endpoints, as: membership, now, &effects)
         }
     }
 
@@ -66,6 +71,7 @@ extension Mesh {
     }
 
     mutating func postponeAsking(_ peer: PeerID, _ now: Moment) {
+        guard asksAgain.count < configuration.peers || asksAgain[peer] != nil else { return }
         asksAgain[peer] = now.monotonic + configuration.askAgain
     }
 
@@ -124,7 +130,7 @@ extension Mesh {
         switch message {
         case .neighbourRequest(let isShort): requested(by: peer, edge, isShort: isShort, now, &effects)
         case .neighbourAnswer(isAccepted: true) where edge.isAsked:
-            becomeNeighbour(peer, isChosen: true, now, &effects)
+            becomeNeighbour(peer, isChosen: edge.isChosen, now, &effects)
             tendView(now, &effects)
         case .neighbourAnswer(isAccepted: true) where !edge.isNeighbour:
             // The answer came too late, and we have others.
@@ -136,12 +142,19 @@ extension Mesh {
         case .neighbourEnd(let successor):
             leaveView(peer, &effects)
             postponeAsking(peer, now)
-            if let successor, neighbours.count < degree, store.peers[successor] != nil, suits(successor, now) {
-                ask(successor, now, &effects)
-            }
+            if let successor, edge.isNeighbour { follow(successor, now, &effects) }
             tendView(now, &effects)
         default: break
         }
+    }
+
+    /// An edge was split, and its new end wants this one. Nobody but a neighbour can say so, and the successor is no choice of
+    /// this peer's own, so that nobody is talked out of those.
+    private mutating func follow(_ successor: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {
+        guard neighbours.count < degree, askedCount < configuration.asksAtOnce, store.peers[successor] != nil,
+            suits(successor, now)
+        else { return }
+        ask(successor, isChosen: false, now, &effects)
     }
 
     private mutating func requested(
@@ -153,7 +166,7 @@ extension Mesh {
             return
         }
         effects.append(.send(to: peer, .neighbourAnswer(isAccepted: true)))
-        if !edge.isNeighbour { becomeNeighbour(peer, isChosen: edge.isAsked, now, &effects) }
+        if !edge.isNeighbour { becomeNeighbour(peer, isChosen: edge.isChosen, now, &effects) }
     }
 
     /// Makes room for a newcomer that needs it: one neighbour goes over to it.
@@ -166,7 +179,7 @@ extension Mesh {
 
     /// A neighbour that may go: of those that this peer chose itself, the preset's number always stays.
     private mutating func drawSpare() -> PeerID? {
-        let chosen = neighbours.count { edges[$0]?.isChosen ?? false }
+        let chosen = chosenNeighbours
         let spare = neighbours.filter { chosen > preset.chosen || !(edges[$0]?.isChosen ?? false) }
         return spare.randomElement(using: &generator)
     }
@@ -228,6 +241,14 @@ extension Mesh {
         } else {
             effects.append(.send(to: peer, .neighbourEnd(successor: nil)))
         }
+    }
+
+    /// Others may have let go of those that this peer chose, and have come of their own accord instead.
+    mutating func chooseNeighbour(_ now: Moment, _ effects: inout [MeshEffect]) {
+        guard !isDirect, neighbours.count >= fewest, chosenNeighbours < preset.chosen, askedCount == 0,
+            let candidate = drawCandidate(now)
+        else { return }
+        ask(candidate, now, &effects)
     }
 
     /// Exchanges one neighbour for another.

@@ -33,6 +33,8 @@ package struct Mesh: Sendable {
     package internal(set) var lastCompared: UInt64?
     /// How slow this peer finds itself: by so much it is more patient with others.
     package internal(set) var slowness = 0
+    /// Until then, on the monotonic clock, nobody is taken for gone: this peer was paused, and has yet to hear what waits.
+    var blamesFrom: UInt64 = 0
     package internal(set) var statistics = MeshStatistics()
     /// Beacons that wait to be forwarded together, by the digests of their frames.
     var waiting: [Digest256: WaitingBeacon] = [:]
@@ -114,7 +116,25 @@ package struct Mesh: Sendable {
     ) -> [MeshEffect] {
         var effects: [MeshEffect] = []
         publish(own.announcement(offer, term: preset.term, now: now), now, &authority, &effects)
+        if offer.state == .tombstone { forgetWithdrawn(now, &authority, &effects) }
         return effects
+    }
+
+    /// Withdrawn offers are told for as long as the incarnation lasts, since somebody may still show what came before. When
+    /// they are many, a new incarnation ends them all at once.
+    private mutating func forgetWithdrawn(
+        _ now: Moment, _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]
+    ) {
+        guard let holdings = store.peers[local], let record = holdings.own.peerRecord,
+            holdings.announcements.count - own.offers.count >= configuration.withdrawnOffers
+        else { return }
+        own.beginAnew(now: now)
+        let anew = own.peerRecord(chain: record.chain, endpoints: record.endpoints, term: preset.term, now: now)
+        publish(anew, now, &authority, &effects)
+        for offer in own.offers {
+            publish(own.announcement(offer, term: preset.term, now: now), now, &authority, &effects)
+        }
+        nextBeacon = now.monotonic
     }
 
     /// Says goodbye: tombstones for all offers, a departing record, a goodbye on every channel.

@@ -39,6 +39,8 @@ package struct MeshConfiguration: Hashable, Sendable {
     package var viewPeriod: UInt64 = 500 * Duration64.millisecond
     /// Channels that a peer has at most, and how long one is kept that nobody uses.
     package var channels = 1_024
+    /// Of these, those at most that others may open: the rest is for channels that this peer wants.
+    package var inboundChannels: Int { channels * 3 / 4 }
     package var idleChannel: UInt64 = 30 * Duration64.second
     /// Refused frames of the kinds that no honest neighbour passes on, after which it is blocked, and for how long.
     package var strikes = 3
@@ -50,9 +52,18 @@ package struct MeshConfiguration: Hashable, Sendable {
     /// Bytes of records that one neighbour is given by exchanges and snapshots, a second and at once.
     package var giveRate: UInt64 = 8 * 1024 * 1024
     package var giveBurst: UInt64 = 32 * 1024 * 1024
+    /// Questions of one neighbour that are answered, a second and at once: each costs a look at everything that is held.
+    package var questionRate: UInt64 = 20
+    package var questionBurst: UInt64 = 100
+    /// Chains that one neighbour brings and nobody should believe, a second and at once: each costs two signatures, and no more of
+    /// its chains are looked at afterwards. It may be honest, when clocks differ.
+    package var doubtRate: UInt64 = 1
+    package var doubtBurst: UInt64 = 64
     /// Records of one peer, and peers, held at most.
     package var recordsPerPeer = 1_024
     package var peers = 16_384
+    /// Withdrawn offers that a peer goes on naming, at most.
+    package var withdrawnOffers: Int { recordsPerPeer / 4 }
     /// Versions of ended records that are kept from coming back, at most; a record that would need one more is refused.
     package var floors = 131_072
     /// Peers quarantined at once; each holds its proof.
@@ -67,6 +78,8 @@ package struct MeshConfiguration: Hashable, Sendable {
     package var exchangeRenewals = 256
     /// Records asked for or given in one exchange.
     package var exchangeRecords = 1_024
+    /// Records shown in one exchange since they may contradict what the neighbour holds under the same version.
+    package var doubtfulRecords = 8
 
     package init() {}
 

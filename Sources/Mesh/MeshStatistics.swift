@@ -31,6 +31,12 @@ package struct MeshStatistics: Hashable, Sendable {
 
     private static let ageBounds: [Int64] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
 
+    /// The neighbour's word alone says how many, so the sum stays where it would overflow.
+    mutating func noteMissed(_ count: UInt64) {
+        let (sum, overflow) = missed.addingReportingOverflow(count)
+        missed = overflow ? .max : sum
+    }
+
     /// A frame that brought something new came over so many edges, so many milliseconds after it was signed.
     mutating func noteDelivery(hops count: UInt8, age: Int64, isBeacon: Bool) {
         delivered += 1

@@ -59,7 +59,7 @@ struct OwnLoad: Hashable, Sendable {
 /// Makes this peer's records, each with the next sequence of its incarnation.
 struct OwnRecords: Sendable {
     let presence: OwnPresence
-    let incarnation: UInt64
+    private(set) var incarnation: UInt64
     var load = OwnLoad()
     private(set) var offers: [OwnOffer] = []
     private var sequence: UInt64 = 0
@@ -95,6 +95,12 @@ struct OwnRecords: Sendable {
             version: Version(incarnation: incarnation, sequence: beaconSequence),
             validity: Validity(issuedAt: now.wall, term: term), recordSet: recordSet, slotsInUse: load.slotsInUse,
             slots: load.slots, bytesServed: load.bytesServed, bytesReceived: load.bytesReceived)
+    }
+
+    /// From now on everything is said under a higher incarnation.
+    mutating func beginAnew(now: Moment) {
+        incarnation = max(incarnation + 1, UInt64(max(now.wall, 0)))
+        (sequence, beaconSequence) = (0, 0)
     }
 
     private mutating func nextVersion() -> Version {

@@ -66,7 +66,8 @@ struct PeerHoldings: Sendable {
     /// A higher incarnation of the same key says everything anew.
     mutating func beginAnew(_ frame: OpenedFrame) {
         announcements.removeAll()
-        beacon = nil
+        // One of the new incarnation came before its record.
+        if let old = beacon, old.version.incarnation < frame.version.incarnation { beacon = nil }
         renewedUntil = 0
         replaceOwn(frame)
     }

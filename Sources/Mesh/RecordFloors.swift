@@ -7,6 +7,7 @@ struct RecordFloors: Sendable {
     static let life = ValidityLimits.term + 2 * ValidityLimits.skew
 
     private struct Floor {
+        let owner: PeerID
         let version: Version
         /// Whether this very version is over too. A record that only expired comes back with its owner's next beacon.
         let isFinal: Bool
@@ -16,6 +17,7 @@ struct RecordFloors: Sendable {
 
     private let capacity: Int
     private var floors: [RecordID: Floor] = [:]
+    private var counts: [PeerID: Int] = [:]
 
     init(capacity: Int) { self.capacity = capacity }
 
@@ -24,16 +26,26 @@ struct RecordFloors: Sendable {
     /// Whether one more record may be held: each may need a floor when it ends, and to drop one would let the dead return.
     func hasRoom(besides records: Int) -> Bool { floors.count + records < capacity }
 
+    /// Floors of one owner's records.
+    func count(of owner: PeerID) -> Int { counts[owner] ?? 0 }
+
     func admits(_ id: RecordID, _ version: Version) -> Bool {
         guard let floor = floors[id] else { return true }
         return floor.isFinal ? floor.version < version : floor.version <= version
     }
 
     /// `end` is until when others may still see the record, milliseconds since 1970.
-    mutating func raise(_ id: RecordID, to version: Version, isFinal: Bool, end: Int64) {
-        if let floor = floors[id], floor.version > version { return }
-        floors[id] = Floor(version: version, isFinal: isFinal, keptUntil: end + Self.life)
+    mutating func raise(_ id: RecordID, of owner: PeerID, to version: Version, isFinal: Bool, end: Int64) {
+        let old = floors[id]
+        if let old, old.version > version { return }
+        if old == nil { counts[owner, default: 0] += 1 }
+        floors[id] = Floor(owner: owner, version: version, isFinal: isFinal, keptUntil: end + Self.life)
     }
 
-    mutating func expire(atWall wall: Int64) { floors = floors.filter { $0.value.keptUntil > wall } }
+    mutating func expire(atWall wall: Int64) {
+        for (id, floor) in floors where floor.keptUntil <= wall {
+            floors[id] = nil
+            counts[floor.owner] = counts[floor.owner].flatMap { $0 > 1 ? $0 - 1 : nil }
+        }
+    }
 }

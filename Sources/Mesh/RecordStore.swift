@@ -39,6 +39,17 @@ struct RecordStore: Sendable {
         return floors.admits(id, version)
     }
 
+    /// Whether the frame can change nothing, so that its signature need not be checked: it is behind what is held, or ended. The
+    /// very version that is held is not: it may be a contradiction.
+    func isBehind(_ frame: OpenedFrame) -> Bool {
+        let isOver = frame.purpose != .beacon && !floors.admits(frame.record, frame.version)
+        guard let holdings = peers[frame.author] else { return isOver }
+        guard frame.version.incarnation >= holdings.own.version.incarnation else { return true }
+        if frame.purpose == .beacon { return holdings.beacon.map { $0.version >= frame.version } ?? false }
+        guard let held = holdings.record(frame.record) else { return isOver }
+        return held.version > frame.version || held.digest == frame.digest
+    }
+
     func frame(of id: RecordID) -> OpenedFrame? { owners[id].flatMap { peers[$0]?.record(id) } }
 
     func owner(of id: RecordID) -> PeerID? { owners[id] }
@@ -46,7 +57,8 @@ struct RecordStore: Sendable {
     // MARK: What comes in
 
     /// Applies a verified record, announcement or peer's own. A higher incarnation ends all that the same key said before.
-    mutating func apply(_ frame: OpenedFrame) -> Outcome {
+    /// `isLocal` marks this peer's own word: it never ends here, so it needs no floor, and others can't keep it out.
+    mutating func apply(_ frame: OpenedFrame, isLocal: Bool = false) -> Outcome {
         let peer = frame.author
         guard var holdings = peers[peer] else { return introduce(frame) }
         if let held = holdings.record(frame.record) {
@@ -54,13 +66,12 @@ struct RecordStore: Sendable {
             guard held.version < frame.version else { return .older }
         } else {
             guard floors.admits(frame.record, frame.version) else { return .older }
-            guard holdings.count < configuration.recordsPerPeer, floors.hasRoom(besides: recordCount) else {
-                return .full
-            }
+            guard holdings.count < configuration.recordsPerPeer, isLocal || hasRoom(for: holdings) else { return .full }
         }
         if frame.announcement == nil {
             if holdings.own.version.incarnation < frame.version.incarnation {
-                end(holdings.announcements, of: holdings, isFinal: true)
+                // Needs no floors: announcements are taken only beside their own incarnation's record.
+                for record in holdings.announcements { replace(record, by: nil) }
                 replace(holdings.own, by: frame)
                 holdings.beginAnew(frame)
             } else {
@@ -75,6 +86,13 @@ struct RecordStore: Sendable {
         }
         peers[peer] = holdings
         return .applied
+    }
+
+    /// Whether the peer may have one more record: each may need a floor when it ends. Its share of them is bounded, so that one
+    /// that ends its own records again and again leaves others theirs.
+    private func hasRoom(for holdings: PeerHoldings) -> Bool {
+        floors.hasRoom(besides: recordCount)
+            && floors.count(of: holdings.id) + holdings.count < 2 * configuration.recordsPerPeer
     }
 
     /// The first that is heard of a peer must be its own record.
@@ -95,7 +113,9 @@ struct RecordStore: Sendable {
 
     /// Takes a verified beacon. Returns whether it was newer, and whether it renewed the set that is held.
     mutating func applyBeacon(_ frame: OpenedFrame) -> (isNewer: Bool, isRenewed: Bool) {
-        guard let holdings = peers[frame.author] else { return (false, false) }
+        guard let holdings = peers[frame.author],
+            frame.version.incarnation >= holdings.own.version.incarnation
+        else { return (false, false) }
         if let known = holdings.beacon, known.version >= frame.version { return (false, false) }
         peers[frame.author]?.take(frame)
         return (true, renewIfSetMatches(frame.author))
@@ -149,7 +169,7 @@ struct RecordStore: Sendable {
 
     // MARK: Digests
 
-    /// What is held in the given buckets, ascending by id: of as many whole buckets, in their order, as `limit` stamps hold.
+    /// What is held in the given buckets, in their order: of as many whole buckets as `limit` stamps hold, each ascending by id.
     /// Returns those buckets as well.
     func stamps(inBuckets wanted: [UInt8], limit: Int) -> (buckets: [UInt8], stamps: [RecordStamp]) {
         var isWanted = [Bool](repeating: false, count: ControlMessage.bucketCount)
@@ -165,7 +185,8 @@ struct RecordStore: Sendable {
         }
         var listed: [UInt8] = []
         var stamps: [RecordStamp] = []
-        for bucket in wanted.sorted() where stamps.count + byBucket[Int(bucket)].count <= limit {
+        for bucket in wanted where isWanted[Int(bucket)] && stamps.count + byBucket[Int(bucket)].count <= limit {
+            isWanted[Int(bucket)] = false
             listed.append(bucket)
             stamps += byBucket[Int(bucket)].sorted { $0.record < $1.record }
         }
@@ -180,7 +201,8 @@ struct RecordStore: Sendable {
         for record in records {
             // Kept from the end that others may still see: a record's own, or that of the beacon which renewed it.
             floors.raise(
-                record.record, to: record.version, isFinal: isFinal, end: holdings.validUntil(of: record))
+                record.record, of: holdings.id, to: record.version, isFinal: isFinal,
+                end: holdings.validUntil(of: record))
             replace(record, by: nil)
         }
     }

@@ -9,6 +9,8 @@ struct SeenFrames: Sendable {
 
     init(capacity: Int) { self.capacity = capacity }
 
+    var count: Int { young.count + old.count }
+
     func contains(_ digest: Digest256) -> Bool { young.contains(digest) || old.contains(digest) }
 
     mutating func insert(_ digest: Digest256) {

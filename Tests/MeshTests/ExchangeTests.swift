@@ -65,11 +65,15 @@ struct ExchangeTests {
         let long = String(repeating: "x", count: 1_000)
         let announcements = (0..<400).map { owner.announcement("\(long)\($0)", at: epoch, padding: long) }
         _ = server.handle(.restored([owner.record(at: epoch), owner.beacon(at: epoch)] + announcements))
+        server.meet(owner)
         #expect(server.models.count == 400)
+        var pages = 0
         for effect in server.handle(.message(from: owner.id, .snapshotRequest(request: 1, cursor: 0))) {
             guard case .send(_, let message) = effect else { continue }
             #expect(message.encoded.count <= WireLimits.controlMessage)
+            if case .snapshotPage = message { pages += 1 }
         }
+        #expect(pages == 1)
     }
 
     @Test("What a store kept is taken if it still holds, and only then")

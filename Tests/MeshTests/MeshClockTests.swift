@@ -1,6 +1,7 @@
-import Mesh
 import Records
 import Testing
+
+@testable import Mesh
 
 @Suite("The clock of a mesh")
 struct MeshClockTests {
@@ -16,6 +17,19 @@ struct MeshClockTests {
             #expect(peer.mesh.nextDeadline > peer.now.monotonic, "step \(step)")
         }
         #expect(peer.now.monotonic > 20 * Duration64.second)
+    }
+
+    @Test("A mesh is set up for its size, and a few peers that come and go don't change that")
+    func presets() {
+        let all = MeshPreset.all
+        #expect(
+            [1, 32, 33, 200, 201, 2_000, 2_001, 1_000_000].map { all.choose(forPeers: $0, present: .ten).upTo }
+                == [32, 32, 200, 200, 2_000, 2_000, .max, .max])
+        #expect(all.choose(forPeers: 190, present: .thousand) == .thousand)
+        #expect(all.choose(forPeers: 151, present: .thousand) == .thousand)
+        #expect(all.choose(forPeers: 150, present: .thousand) == .hundred)
+        #expect(all.choose(forPeers: 3, present: .tenThousand) == .ten)
+        #expect([MeshPreset]().choose(forPeers: 7, present: .ten) == .ten)
     }
 
     @Test("A neighbour that doesn't answer is silent after its missed pings, and gone after its term")
@@ -34,6 +48,52 @@ struct MeshClockTests {
         #expect(silentAfter == MeshConfiguration().missedPings + 1)
         #expect(goneAfter == 13)
         #expect(peer.mesh.knownPeers == [peer.owner.id])
+    }
+
+    @Test("A hello is no answer to a ping: who greets on a channel that it forgot is greeted back")
+    func forgottenChannel() {
+        var peer = MeshPeer("local")
+        let other = ToyOwner("other")
+        peer.meet(other)
+        var isGreetedBack = false
+        for _ in 0..<6 {
+            peer.wait(milliseconds: 1_000)
+            _ = peer.handle(.tick)
+            let hello = MeshEvent.hello(curveKey: other.curveKey, record: other.record(at: MeshPeer.epoch))
+            for case .send(other.id, .hello) in peer.handle(hello) { isGreetedBack = true }
+        }
+        #expect(isGreetedBack && !peer.mesh.isNeighbour(other.id))
+        _ = peer.handle(.message(from: other.id, .welcome(record: other.record(at: MeshPeer.epoch))))
+        #expect(peer.mesh.hasChannel(to: other.id))
+    }
+
+    @Test("A peer that was paused blames nobody for what it did not hear, and chooses nothing that has ended")
+    func pause() {
+        var peer = MeshPeer("local")
+        let (other, victim) = (ToyOwner("other"), ToyOwner("victim"))
+        peer.meet(other)
+        peer.meet(victim)
+        _ = peer.handle(.restored([victim.announcement("m", at: peer.now.wall)]))
+        for _ in 0..<3 {
+            peer.wait(milliseconds: 1_000)
+            _ = peer.handle(.tick)
+        }
+        peer.wait(milliseconds: 40_000)
+        let effects = peer.handle(.tick)
+        let blamed = effects.filter {
+            switch $0 {
+            case .changed(.gone), .changed(.neighbour), .changed(.channel), .disconnect: true
+            default: false
+            }
+        }
+        #expect(blamed.isEmpty && peer.models.isEmpty)
+        _ = peer.handle(
+            .gossip(from: other.id, GossipHead(counter: 9, hops: 0), frame: other.beacon(9, at: peer.now.wall)))
+        for second in 0..<8 {
+            peer.wait(milliseconds: 1_000)
+            _ = peer.handle(.tick)
+            if second == 3 { #expect(!peer.mesh.knownPeers.contains(victim.id), "who stays silent is gone soon after") }
+        }
     }
 
     @Test("A peer that slept past its own term is still itself, and renews what it said")

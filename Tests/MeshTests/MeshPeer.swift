@@ -15,8 +15,13 @@ struct ToyAuthority: MeshAuthority {
     let local: PeerID
     var distrusted: Set<PeerID> = []
     var isPermitting = true
+    /// Chains that it was asked about.
+    private(set) var judged = 0
 
-    func accepts(_ chain: CertificateChain, now: Moment) -> Bool { !distrusted.contains(chain.peer) }
+    mutating func accepts(_ chain: CertificateChain, now: Moment) -> Bool {
+        judged += 1
+        return !distrusted.contains(chain.peer)
+    }
 
     func isAuthentic(_ frame: SignedFrame, by chain: CertificateChain) -> Bool {
         frame.signature == toySignature(frame.signingBytes(cluster: Self.cluster), by: chain.peer.digest)
@@ -56,9 +61,12 @@ struct ToyOwner {
         curveKey = CurveKey(BLAKE2b.digest(Array("curve \(name)".utf8)))
     }
 
-    var chain: CertificateChain {
+    var chain: CertificateChain { chain(prefixes: [""]) }
+
+    func chain(prefixes: [String]) -> CertificateChain {
         let grant = TokenGrant(
-            cluster: ToyAuthority.cluster, delegatedKey: .zero, roles: .all, modelPrefixes: [""], certificateLife: 1,
+            cluster: ToyAuthority.cluster, delegatedKey: .zero, roles: .all, modelPrefixes: prefixes,
+            certificateLife: 1,
             longestTerm: 60_000, notBefore: 0, notAfter: .max)
         let certificate = Certificate(
             cluster: ToyAuthority.cluster, token: grant.id, peer: id, curveKey: curveKey, roles: .all, notBefore: 0,

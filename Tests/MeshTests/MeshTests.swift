@@ -116,6 +116,26 @@ struct FrameTests {
         }
     }
 
+    @Test("Counters at the end of all numbers, in any order, end nothing")
+    mutating func hostileCounters() {
+        let counters: [UInt64] = [.max, .max, 1, .max - 1, .max, 0, 0, 7, .max, .max]
+        for (number, counter) in counters.enumerated() {
+            _ = hear(other.announcement("m", UInt64(number + 2), at: epoch), counter: counter)
+        }
+        #expect(peer.models == ["m"])
+        #expect(peer.mesh.statistics.missed == .max)
+    }
+
+    @Test("A frame, or a proof, that is larger than the wire allows is refused before anything of it is read")
+    mutating func oversized() {
+        let huge = [UInt8](repeating: 0, count: WireLimits.gossipFrame + 1)
+        #expect(MeshPeer.refusals(hear(huge)) == [.malformed])
+        #expect(MeshPeer.refusals(hear(Array("MXEP".utf8) + huge, counter: 2)) == [.malformed])
+        let frame = other.announcement("m", at: epoch)
+        #expect(MeshPeer.refusals(hear(frame + huge, counter: 3)) == [.malformed])
+        #expect(peer.mesh.blockedPeers == [other.id] && peer.models.isEmpty)
+    }
+
     @Test("Only what is new and believed is passed on, and only in a mesh too large for everybody to hear everybody")
     mutating func forwarding() throws {
         func isForwarded(_ effects: [MeshEffect]) -> Bool {
