@@ -36,6 +36,10 @@ struct TrustingAuthority: MeshAuthority {
     func isAuthentic(_ frame: SignedFrame, by chain: CertificateChain) -> Bool { true }
     func permits(_ announcement: Announcement, by chain: CertificateChain) -> Bool { true }
 
+    func take(revocation bytes: [UInt8], now: Moment) -> RevocationVerdict { .refused(.untrusted) }
+    var revocations: [[UInt8]] { [] }
+    var revocationDigest: UInt64 { 0 }
+
     func frame<Record: SignedRecord>(_ record: Record) -> SignedFrame {
         guard let signature = Signature(local.bytes + local.bytes) else {
             preconditionFailure("two names are 64 bytes")
@@ -85,7 +89,8 @@ struct MeshNetwork {
         configuration.presets = [
             MeshPreset(
                 upTo: .max, degree: 6, chosen: 2, beaconPeriod: 4 * Duration64.second, term: 10_000,
-                shufflePeriod: 8 * Duration64.second, rendezvousPeriod: 20 * Duration64.second)
+                beaconDelay: 20 * Duration64.millisecond, shufflePeriod: 8 * Duration64.second,
+                rendezvousPeriod: 20 * Duration64.second)
         ]
         return configuration
     }

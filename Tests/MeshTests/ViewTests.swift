@@ -25,7 +25,7 @@ struct ViewTests {
         var network = Self.settled
         #expect(isEven(network), "degrees \(network.degrees)")
         #expect(network.isConnected && network.agrees)
-        let hasChosen = network.run(4_000) { network in network.living.allSatisfy { network.chosen(at: $0) >= 2 } }
+        let hasChosen = network.run(12_000) { network in network.living.allSatisfy { network.chosen(at: $0) >= 2 } }
         #expect(hasChosen)
         #expect(network.living.allSatisfy { network.nodes[$0].mesh.fewest == 5 })
     }
