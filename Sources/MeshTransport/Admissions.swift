@@ -79,8 +79,11 @@ struct Admissions {
         return beginProbation(key, address, now)
     }
 
-    /// Whether a key may listen to our gossip.
-    func maySubscribe(_ key: CurveKey, now: UInt64) -> Bool { isAdmitted(key) && !isBlocked(key, now: now) }
+    /// Whether a key may listen to our gossip. `isOurChannel`: we have a channel to its holder, whose greeting may come after its
+    /// subscription.
+    func maySubscribe(_ key: CurveKey, isOurChannel: Bool, now: UInt64) -> Bool {
+        (isAdmitted(key) || isOurChannel) && !isBlocked(key, now: now)
+    }
 
     /// Judges a message of so many bytes from somebody who connected to our control socket.
     mutating func judge(_ key: CurveKey, routingID: [UInt8], bytes: Int, now: UInt64) -> Verdict {
@@ -102,10 +105,12 @@ struct Admissions {
 
     /// Judges what a listener says to our gossip socket. There is little to say, so who says much is cut at once; not for long,
     /// since a failing network says it again and again.
-    mutating func judgeSubscription(_ key: CurveKey, now: UInt64) -> Verdict {
+    mutating func judgeSubscription(_ key: CurveKey, isOurChannel: Bool, now: UInt64) -> Verdict {
         guard !isBlocked(key, now: now) else { return .dropped(.blocked, isFinal: true) }
-        guard let peer = peers[key] else { return .dropped(.unknown, isFinal: true) }
-        if traffic[key, default: KeyTraffic(now: now)].subscriptions.take(1, now: now) { return .from(peer) }
+        guard isAdmitted(key) || isOurChannel else { return .dropped(.unknown, isFinal: true) }
+        if traffic[key, default: KeyTraffic(now: now)].subscriptions.take(1, now: now) {
+            return peers[key].map { .from($0) } ?? .onProbation
+        }
         block(key, until: now + TransportLimits.subscriptionBlock)
         return .dropped(.overBudget, isFinal: true)
     }

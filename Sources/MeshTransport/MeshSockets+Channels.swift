@@ -75,7 +75,7 @@ extension MeshSockets {
             ) { [unowned self] in subscriberReceived($1, from: peer, channel.key, at: $0) }
             subscriber.onChange = { [unowned self] change in
                 guard case .refused = change else { return }
-                channels[peer]?.resubscribeAt = MonotonicClock.now() + TransportLimits.reopenChannel
+                channels[peer]?.resubscribeAt = MonotonicClock.now() + TransportLimits.resubscribe
             }
             try subscriber.connect(channel.gossipEndpoint, subscribing: Self.topic(of: local))
             channels[peer]?.subscriber = subscriber

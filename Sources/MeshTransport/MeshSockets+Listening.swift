@@ -85,7 +85,8 @@ extension MeshSockets {
         let now = MonotonicClock.now()
         let mayConnect =
             request.domain == Self.controlDomain
-            ? admissions.mayConnect(key, from: request.address, now: now) : admissions.maySubscribe(key, now: now)
+            ? admissions.mayConnect(key, from: request.address, now: now)
+            : admissions.maySubscribe(key, isOurChannel: hasChannel(to: key), now: now)
         return mayConnect ? .accept(userID: key.description) : .refuse(code: 400, reason: "not admitted")
     }
 
@@ -135,11 +136,14 @@ extension MeshSockets {
     private func publisherReceived(_ message: ZeroMQMessage, at socket: WatchedSocket) {
         guard let key = Self.sender(of: message) else { return }
         socket.count(message, from: key)
-        switch admissions.judgeSubscription(key, now: MonotonicClock.now()) {
+        let isOurChannel = hasChannel(to: key)
+        switch admissions.judgeSubscription(key, isOurChannel: isOurChannel, now: MonotonicClock.now()) {
         case .dropped(let reason, let isFinal): drop(message, reason, isFinal: isFinal, at: socket)
         case .from, .onProbation: socket.prove(message)
         }
     }
+
+    private func hasChannel(to key: CurveKey) -> Bool { channels.values.contains { $0.key == key } }
 
     private static func sender(of message: ZeroMQMessage) -> CurveKey? {
         message.userID.flatMap { Digest256(hexadecimal: $0) }.map { CurveKey($0) }

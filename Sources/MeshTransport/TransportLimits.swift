@@ -92,7 +92,9 @@ package enum TransportLimits {
 
     // MARK: Others
 
-    /// A channel that took no message, or was refused, for this long is opened anew.
+    /// When a refused subscription is tried again: the other may not have taken us in yet.
+    static let resubscribe: UInt64 = Duration64.second
+    /// A channel that took no message for this long is opened anew.
     static let reopenChannel: UInt64 = 5 * Duration64.second
     /// How long the last messages of a leaving peer have to go out.
     static let farewell: UInt64 = 200 * Duration64.millisecond

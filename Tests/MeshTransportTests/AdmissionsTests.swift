@@ -25,8 +25,8 @@ private final class Gate {
         admissions.judgeGossip(key, of: peer, bytes: bytes, now: now)
     }
 
-    func judgeSubscription(_ key: CurveKey, now: UInt64) -> Admissions.Verdict {
-        admissions.judgeSubscription(key, now: now)
+    func judgeSubscription(_ key: CurveKey, isOurChannel: Bool = false, now: UInt64) -> Admissions.Verdict {
+        admissions.judgeSubscription(key, isOurChannel: isOurChannel, now: now)
     }
 
     func mayConnect(_ key: CurveKey, from address: String, now: UInt64) -> Bool {
@@ -99,7 +99,7 @@ struct AdmissionsTests {
         #expect(gate.judgeGossip(key(1), of: peer(1), bytes: 1, now: second) == .dropped(.blocked, isFinal: true))
         #expect(gate.judgeSubscription(key(1), now: second) == .dropped(.blocked, isFinal: true))
         #expect(!gate.mayConnect(key(1), from: "a", now: 4 * second))
-        #expect(!gate.admissions.maySubscribe(key(1), now: 4 * second))
+        #expect(!gate.admissions.maySubscribe(key(1), isOurChannel: true, now: 4 * second))
         #expect(gate.mayConnect(key(1), from: "a", now: 5 * second))
         #expect(gate.judge(1, at: 5 * second) == .from(peer(1)))
         gate.admissions.sweep(now: 5 * second)
@@ -178,6 +178,9 @@ struct AdmissionsTests {
         #expect(gate.judgeSubscription(key(1), now: second) == .dropped(.overBudget, isFinal: true))
         #expect(gate.admissions.isBlocked(key(1), now: second + TransportLimits.subscriptionBlock - 1))
         #expect(gate.judgeSubscription(key(2), now: second) == .dropped(.unknown, isFinal: true))
+        #expect(gate.judgeSubscription(key(2), isOurChannel: true, now: second) == .onProbation)
+        #expect(gate.admissions.maySubscribe(key(2), isOurChannel: true, now: second))
+        #expect(!gate.admissions.maySubscribe(key(2), isOurChannel: false, now: second))
     }
 }
 

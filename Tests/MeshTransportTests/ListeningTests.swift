@@ -124,6 +124,28 @@ struct ListeningTests {
         try await here.close()
     }
 
+    @Test(
+        "Whom we have a channel to may listen before its greeting has come; whom we don't hears soon after it was let in"
+    )
+    func earlyListener() async throws {
+        let (here, early, late) = (try await SocketPeer(), try await SocketPeer(), try await SocketPeer())
+        let (id, key, endpoints) = (early.id, early.key, early.endpoints)
+        try await here.with { $0.connect(id, key, endpoints, now: MonotonicClock.now()) }
+        try await early.meet(here)
+        let refusals = counted("modelexpress_zap_decisions_total{decision=\"refused\"}")
+        try await here.reachByGossip(early, from: 0)
+        #expect(counted("modelexpress_zap_decisions_total{decision=\"refused\"}") == refusals)
+
+        try await late.meet(here)
+        try await eventually("it is refused") {
+            counted("modelexpress_zap_decisions_total{decision=\"refused\"}") > refusals
+        }
+        let (lateID, lateKey) = (late.id, late.key)
+        try await here.with { $0.admit(lateKey, as: lateID) }
+        try await here.reachByGossip(late, from: 0)
+        for peer in [here, early, late] { try await peer.close() }
+    }
+
     @Test("A stranger's connection that says nothing, and one of too many, are cut")
     func strangers() async throws {
         var table = ConnectionTable(isServer: true, bound: 4)
