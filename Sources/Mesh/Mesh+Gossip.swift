@@ -24,6 +24,7 @@ extension Mesh {
         guard GossipBundle.isClaimed(by: bytes) else {
             return heardFrame(bytes, hops: head.hops, from: peer, now, &authority, &effects)
         }
+        guard !Self.isOfOtherVersion(bytes) else { return refuse(.unsupported, peer, now, &effects) }
         guard let bundle = try? GossipBundle(decoding: bytes) else { return refuse(.malformed, peer, now, &effects) }
         // Until it is blocked for what it sent.
         for entry in bundle.entries where edges[peer] != nil {

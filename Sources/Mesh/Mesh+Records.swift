@@ -21,6 +21,9 @@ extension Mesh {
         broadcast(bytes, &effects)
     }
 
+    /// Whether bytes whose first four name their kind are of a release that speaks another wire version, which is no fault.
+    static func isOfOtherVersion(_ bytes: [UInt8]) -> Bool { bytes.count > 4 && bytes[4] != SignedFrame.wireVersion }
+
     /// How a frame came.
     struct Arrival {
         /// Nil for frames of a hello or a store.
@@ -40,11 +43,14 @@ extension Mesh {
     ) -> FrameOutcome {
         let from = arrival.from
         guard bytes.count <= WireLimits.gossipFrame else { return refused(.malformed, from, now, &effects) }
-        if RevocationNotice.isClaimed(by: bytes) {
+        let isNotice = RevocationNotice.isClaimed(by: bytes)
+        let isProof = EquivocationProof.isClaimed(by: bytes)
+        if isNotice || isProof, Self.isOfOtherVersion(bytes) { return refused(.unsupported, from, now, &effects) }
+        if isNotice {
             guard !isDoubted(from, now) else { return refused(.tooOften, from, now, &effects) }
             return takeRevocation(bytes, from: from, now, &authority, &effects)
         }
-        if EquivocationProof.isClaimed(by: bytes) {
+        if isProof {
             guard !isDoubted(from, now) else { return refused(.tooOften, from, now, &effects) }
             if let reason = takeProof(bytes, now, &authority, &effects) {
                 return refused(reason, from, now, &effects)

@@ -52,6 +52,9 @@ struct RecordStore: Sendable {
 
     func frame(of id: RecordID) -> OpenedFrame? { owners[id].flatMap { peers[$0]?.record(id) } }
 
+    /// Peers that are held with a certificate of this token.
+    func peers(of token: TokenID) -> Int { peersOfToken[token] ?? 0 }
+
     func owner(of id: RecordID) -> PeerID? { owners[id] }
 
     // MARK: What comes in

@@ -65,6 +65,12 @@ struct ConductTests {
             unknown[3] = 200
             #expect(MeshPeer.refusals(hear(unknown, counter: number)) == [.unsupported])
         }
+        for magic in ["MXGB", "MXEP", "MXRV", "MXZZ"] {
+            for _ in 0..<3 {
+                let refusals = MeshPeer.refusals(hear(Array(magic.utf8) + [2] + [UInt8](repeating: 7, count: 60)))
+                #expect(refusals == [.unsupported], "\(magic)")
+            }
+        }
         #expect(peer.mesh.blockedPeers.isEmpty && peer.mesh.isNeighbour(other.id))
     }
 
@@ -164,6 +170,32 @@ struct ConductTests {
         _ = peer.handle(.message(from: other.id, .give(frames: frames)))
         #expect(peer.mesh.blockedPeers == [other.id])
         #expect(peer.mesh.statistics.verifications <= 10)
+    }
+
+    @Test("Of a bundle no more is looked at than it takes to block who sent it, and none is opened in another")
+    mutating func forgedBundle() {
+        let entries = (1...50).map {
+            GossipBundle.Entry(hops: 0, frame: forged(victim.announcement("m", UInt64($0), at: epoch)))
+        }
+        let inner = GossipBundle(entries: [.init(hops: 0, frame: victim.announcement("m", at: epoch))]).encoded
+        let outer = GossipBundle(entries: [.init(hops: 0, frame: inner)]).encoded
+        #expect(MeshPeer.refusals(hear(outer)) == [.unsupported] && peer.models.isEmpty)
+        let effects = hear(GossipBundle(entries: entries).encoded, counter: 2)
+        #expect(MeshPeer.refusals(effects) == [.badSignature, .badSignature, .badSignature])
+        #expect(peer.mesh.blockedPeers == [other.id])
+    }
+
+    @Test("Revocations that nobody believes cost their checks a few times, and are told to nobody")
+    mutating func falseRevocations() {
+        var refusals: [RefusedFrame] = []
+        for number in 0..<200 {
+            let notice = Array("MXRV".utf8) + [SignedFrame.wireVersion] + [UInt8](repeating: UInt8(number), count: 200)
+            let effects = hear(notice, counter: UInt64(number + 1))
+            refusals += MeshPeer.refusals(effects)
+            let isTold = effects.contains { if case .publish = $0 { true } else { false } }
+            #expect(!isTold)
+        }
+        #expect(refusals.count { $0 == .untrusted } <= 100 && refusals.count == 200)
     }
 
     @Test("A beacon among many frames is checked once")

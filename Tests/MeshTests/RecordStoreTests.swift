@@ -24,6 +24,7 @@ struct RecordStoreTests {
         #expect(store.order == store.peers.keys.sorted(), note)
         #expect(store.recordCount == store.peers.values.reduce(0) { $0 + $1.count }, note)
         #expect(store.buckets == fresh.buckets, note)
+        #expect(store.peers(of: ToyOwner("owner 0").chain.grant.value.id) == store.count, note)
         let everything = (0..<ControlMessage.bucketCount).map { UInt8($0) }
         let stamps = store.stamps(inBuckets: everything, limit: .max).stamps
         #expect(stamps.count == store.recordCount && Set(stamps.map(\.record)).count == stamps.count, note)
