@@ -54,7 +54,7 @@ let package = Package(
         .target(
             name: "LocalAPI",
             dependencies: ["CLinux", "Records", "Mesh", "PeerLogic", "EventThread", "Telemetry"]),
-        .target(name: "HTTPFace", dependencies: ["CLinux", "EventThread", "Telemetry"]),
+        .target(name: "HTTPFace", dependencies: ["CLinux", "Digest", "EventThread", "Telemetry"]),
 
         // Floor 4: processes.
         .target(

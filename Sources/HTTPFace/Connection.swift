@@ -118,7 +118,7 @@ final class Connection: @unchecked Sendable {
     // MARK: Answering
 
     private func handle(_ request: Request) {
-        switch Routes.plan(request) {
+        switch owner.routes.plan(request) {
         case .answer(let response): reply(response, to: request)
         case .make(let route):
             phase = .answering(request, route, nil)
@@ -150,7 +150,7 @@ final class Connection: @unchecked Sendable {
 
     /// - Parameter request: nil when there was no sensible one; the connection then ends.
     private func reply(_ response: Response, to request: Request?) {
-        var response = response
+        var response = request.map(response.revalidated) ?? response
         let isHead = request?.method == .head
         if !isHead && !owner.mayHold(response.body.count) {
             response = .error(.unavailable, "too many clients leave their answers untaken; try again later")

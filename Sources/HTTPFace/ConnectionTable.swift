@@ -9,6 +9,7 @@ import Telemetry
 final class ConnectionTable: @unchecked Sendable {
     let thread: EventThread
     let configuration: HTTPFace.Configuration
+    let routes: Routes
     let metrics = HTTPMetrics()
     private let listener: ListeningSocket
     private let probes: AnswerQueue
@@ -25,7 +26,7 @@ final class ConnectionTable: @unchecked Sendable {
         self.thread = thread
         self.listener = listener
         self.configuration = configuration
-        let routes = Routes(content: content)
+        routes = Routes(content: content)
         probes = AnswerQueue(thread: thread, routes: routes, capacity: HTTPLimits.probeAnswers)
         contents = AnswerQueue(thread: thread, routes: routes, capacity: HTTPLimits.contentAnswers)
     }

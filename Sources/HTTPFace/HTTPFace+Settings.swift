@@ -27,17 +27,21 @@ extension HTTPFace {
         package var state: @Sendable () async -> (word: String, isReady: Bool)
         /// Prometheus's text format 0.0.4.
         package var metrics: @Sendable () async -> String
-        /// The JSON of one of `HTTPFace.jsonNames`; nil when this process has none.
-        package var json: @Sendable (_ name: String) async -> [UInt8]?
+        /// The JSON of one of `HTTPFace.jsonNames` or `HTTPFace.pageNames`; nil when this process has none.
+        package var json: @Sendable (_ name: String, _ query: RequestQuery) async -> JSONBody?
+        /// Files by path. The one at "/" takes the place of the list of routes.
+        package var files: [String: PageFile]
 
         package init(
             state: @escaping @Sendable () async -> (word: String, isReady: Bool),
             metrics: @escaping @Sendable () async -> String,
-            json: @escaping @Sendable (_ name: String) async -> [UInt8]?
+            json: @escaping @Sendable (_ name: String, _ query: RequestQuery) async -> JSONBody?,
+            files: [String: PageFile] = [:]
         ) {
             self.state = state
             self.metrics = metrics
             self.json = json
+            self.files = files
         }
     }
 }

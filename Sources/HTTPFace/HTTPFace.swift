@@ -5,8 +5,10 @@ import EventThread
 /// One thread of its own moves the bytes; answers are made in tasks. Built for hostile networks: connections, request sizes,
 /// times, answers being made and answers not taken are bounded (`Configuration`, `HTTPLimits`).
 package final class HTTPFace: Sendable {
-    /// What `/api/v1/NAME` takes.
+    /// What `/api/v1/NAME` takes at every process.
     package static let jsonNames = ["peers", "sources", "status"]
+    /// What it takes besides where there is a page to show it.
+    package static let pageNames = ["overview"]
 
     /// Where it listens.
     package let port: UInt16

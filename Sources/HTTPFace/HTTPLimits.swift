@@ -12,6 +12,8 @@ enum HTTPLimits {
     static let requestLineBytes = 8 * 1024
     /// Headers of a request.
     static let headers = 100
+    /// Parameters of a path's query; more are left out.
+    static let parameters = 32
     /// Answers of /metrics and /api made at once; more wait.
     static let contentAnswers = 8
     /// Answers about the process's state made at once; more wait.

@@ -2,6 +2,8 @@
 struct RequestHead {
     private let method: Request.Method
     private let path: String
+    private let query: String
+    private var knownTags = ""
     private let isVersion10: Bool
     private var headers = 0
     private var hosts = 0
@@ -21,7 +23,7 @@ struct RequestHead {
         default: method = .other
         }
         isVersion10 = try Self.isVersion10(words[2])
-        path = try Self.path(of: words[1])
+        (path, query) = try Self.parts(of: words[1])
     }
 
     mutating func addHeader(line: ArraySlice<UInt8>) throws(RequestRefusal) {
@@ -39,6 +41,7 @@ struct RequestHead {
         case "content-length": try setContentLength(value)
         case "transfer-encoding": isChunked = true
         case "connection": addConnectionOptions(value)
+        case "if-none-match": knownTags += (knownTags.isEmpty ? "" : ",") + String(decoding: value, as: UTF8.self)
         default: return
         }
     }
@@ -53,7 +56,9 @@ struct RequestHead {
         guard contentLength ?? 0 <= maximumBodyBytes else { throw .bodyTooLarge }
         let hasBody = isChunked || contentLength ?? 0 > 0
         let wantsMore = isVersion10 ? saysKeepAlive && !saysClose : !saysClose
-        return Request(method: method, path: path, keepsAlive: wantsMore && !hasBody, isVersion10: isVersion10)
+        return Request(
+            method: method, path: path, query: query, knownTags: knownTags, keepsAlive: wantsMore && !hasBody,
+            isVersion10: isVersion10)
     }
 
     private mutating func setContentLength(_ value: ArraySlice<UInt8>) throws(RequestRefusal) {
@@ -84,7 +89,7 @@ struct RequestHead {
     }
 
     /// Of "/path?query", "http://host/path?query" (which proxies send) or "*".
-    private static func path(of target: ArraySlice<UInt8>) throws(RequestRefusal) -> String {
+    private static func parts(of target: ArraySlice<UInt8>) throws(RequestRefusal) -> (path: String, query: String) {
         guard !target.isEmpty, target.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw .malformed("its target has characters that must be percent-encoded")
         }
@@ -94,7 +99,9 @@ struct RequestHead {
             if !text.hasPrefix("/") { text = "/" + text }
         }
         guard text.hasPrefix("/") || text == "*" else { throw .malformed("its target is not a path") }
-        return String(text.prefix { $0 != "?" && $0 != "#" })
+        let path = text.prefix { $0 != "?" && $0 != "#" }
+        let query = text.dropFirst(path.count).prefix { $0 != "#" }.dropFirst()
+        return (String(path), String(query))
     }
 
     private static func isTokenByte(_ byte: UInt8) -> Bool {

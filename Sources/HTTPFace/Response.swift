@@ -5,6 +5,7 @@ import Glibc
 struct Response: Hashable, Sendable {
     enum Status: Int, Sendable {
         case fine = 200
+        case notModified = 304
         case badRequest = 400
         case notFound = 404
         case methodNotAllowed = 405
@@ -18,6 +19,7 @@ struct Response: Hashable, Sendable {
         var reason: String {
             switch self {
             case .fine: "OK"
+            case .notModified: "Not Modified"
             case .badRequest: "Bad Request"
             case .notFound: "Not Found"
             case .methodNotAllowed: "Method Not Allowed"
@@ -35,11 +37,37 @@ struct Response: Hashable, Sendable {
         case json = "application/json"
         case text = "text/plain; charset=utf-8"
         case metrics = "text/plain; version=0.0.4; charset=utf-8"
+        case html = "text/html; charset=utf-8"
+        case styles = "text/css; charset=utf-8"
+        case script = "text/javascript; charset=utf-8"
+        case image = "image/svg+xml"
+
+        /// What a browser may run or show as a page.
+        var isPartOfPage: Bool {
+            switch self {
+            case .html, .styles, .script, .image: true
+            case .json, .text, .metrics: false
+            }
+        }
     }
+
+    /// All that a page may load, ask and be shown in: this server, and no frame.
+    private static let pagePolicy =
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
     var status: Status
     var type: ContentType
     var body: [UInt8]
+    /// Names exactly these bytes at their address; a client may keep them, and asks with it whether they still hold. Nil: it
+    /// may not.
+    var tag: String?
+
+    /// The answer to a client that may have it already.
+    func revalidated(for request: Request) -> Response {
+        guard status == .fine, let tag, request.knows(tag) else { return self }
+        return Response(status: .notModified, type: type, body: [], tag: tag)
+    }
 
     static func json(_ status: Status, _ text: String) -> Response {
         Response(status: status, type: .json, body: Array("\(text)\n".utf8))
@@ -65,8 +93,12 @@ struct Response: Hashable, Sendable {
     func encoded(isHead: Bool, closes: Bool, confirmsKeepAlive: Bool) -> [UInt8] {
         var head = "HTTP/1.1 \(status.rawValue) \(status.reason)\r\n"
         head += "Date: \(HTTPDate.text(milliseconds: WallClock.now()))\r\n"
-        head += "Content-Type: \(type.rawValue)\r\nContent-Length: \(body.count)\r\n"
-        head += "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+        if status != .notModified { head += "Content-Type: \(type.rawValue)\r\nContent-Length: \(body.count)\r\n" }
+        head += tag.map { "ETag: \"\($0)\"\r\nCache-Control: no-cache\r\n" } ?? "Cache-Control: no-store\r\n"
+        head += "X-Content-Type-Options: nosniff\r\n"
+        if type.isPartOfPage {
+            head += "Content-Security-Policy: \(Self.pagePolicy)\r\nReferrer-Policy: no-referrer\r\n"
+        }
         if status == .methodNotAllowed { head += "Allow: GET, HEAD\r\n" }
         if closes { head += "Connection: close\r\n" } else if confirmsKeepAlive { head += "Connection: keep-alive\r\n" }
         return Array("\(head)\r\n".utf8) + (isHead ? [] : body)

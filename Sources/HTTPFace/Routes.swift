@@ -4,9 +4,9 @@ enum Route: Hashable, Sendable {
     case health
     case readiness
     case metrics
-    case json(name: String)
+    case json(name: String, query: String)
 
-    init?(path: String) {
+    init?(path: String, query: String = "") {
         switch path {
         case "/": self = .index
         case "/healthz": self = .health
@@ -15,8 +15,8 @@ enum Route: Hashable, Sendable {
         default:
             guard path.hasPrefix(Self.jsonPrefix) else { return nil }
             let name = String(path.dropFirst(Self.jsonPrefix.count))
-            guard HTTPFace.jsonNames.contains(name) else { return nil }
-            self = .json(name: name)
+            guard (HTTPFace.jsonNames + HTTPFace.pageNames).contains(name) else { return nil }
+            self = .json(name: name, query: query)
         }
     }
 
@@ -37,16 +37,17 @@ struct Routes: Sendable {
         case make(Route)
     }
 
-    static func plan(_ request: Request) -> Plan {
-        guard let route = Route(path: request.path) else {
+    func plan(_ request: Request) -> Plan {
+        let file = content.files[request.path]
+        guard let route = Route(path: request.path, query: request.query), file == nil else {
+            if let file { return .answer(request.method == .other ? Self.wrongMethod : file.response) }
             let path = request.path.prefix(HTTPLimits.echoedPath)
             return .answer(.error(.notFound, "there is nothing at \(path); / lists what there is"))
         }
-        guard request.method != .other else {
-            return .answer(.error(.methodNotAllowed, "only GET and HEAD work here"))
-        }
-        return .make(route)
+        return request.method == .other ? .answer(Self.wrongMethod) : .make(route)
     }
+
+    private static let wrongMethod = Response.error(.methodNotAllowed, "only GET and HEAD work here")
 
     func answer(_ route: Route) async -> Response {
         switch route {
@@ -56,11 +57,11 @@ struct Routes: Sendable {
             let state = await content.state()
             return Self.state(state.word, state.isReady ? .fine : .unavailable)
         case .metrics: return Response(status: .fine, type: .metrics, body: Array(await content.metrics().utf8))
-        case .json(let name):
-            guard let body = await content.json(name) else {
+        case .json(let name, let query):
+            guard let body = await content.json(name, RequestQuery(query)) else {
                 return .error(.notFound, "this process has no \(name)")
             }
-            return Response(status: .fine, type: .json, body: body)
+            return Response(status: .fine, type: .json, body: body.bytes, tag: body.tag)
         }
     }
 

@@ -17,6 +17,6 @@ extension RendezvousProcess {
                 return (word, word == "ok" || word == "degraded")
             },
             metrics: { Metrics.shared.exposition() },
-            json: { await self.json($0) })
+            json: { name, _ in await self.json(name).map { JSONBody($0) } })
     }
 }

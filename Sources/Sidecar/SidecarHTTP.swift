@@ -34,6 +34,6 @@ extension SidecarProcess {
                 return (neighbours > 0 ? "ok" : "joining", true)
             },
             metrics: { Metrics.shared.exposition() },
-            json: { await self.json($0) })
+            json: { name, _ in await self.json(name).map { JSONBody($0) } })
     }
 }

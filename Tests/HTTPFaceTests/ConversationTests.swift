@@ -78,7 +78,7 @@ struct ConversationTests {
     func large() async throws {
         let body = (0..<8_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         var content = plainContent()
-        content.json = { _ in body }
+        content.json = { _, _ in JSONBody(body) }
         let received = try await withFace(content) { try get("/api/v1/peers", port: $0).body }
         #expect(received == body)
     }

@@ -5,7 +5,7 @@ func plainContent(word: String = "serving", isReady: Bool = true) -> HTTPFace.Co
     HTTPFace.Content(
         state: { (word, isReady) },
         metrics: { "# TYPE cows gauge\ncows 3\n" },
-        json: { $0 == "sources" ? nil : Array("{\"name\":\"\($0)\"}".utf8) })
+        json: { name, _ in name == "sources" ? nil : JSONBody(Array("{\"name\":\"\(name)\"}".utf8)) })
 }
 
 /// A free port of the loopback; nil keeps a bound's default.

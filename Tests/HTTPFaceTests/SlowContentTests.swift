@@ -13,9 +13,9 @@ struct SlowContentTests {
                 await gate.wait()
                 return "late 1\n"
             },
-            json: { _ in
+            json: { _, _ in
                 await gate.wait()
-                return []
+                return JSONBody([])
             })
     }
 
@@ -78,7 +78,7 @@ struct SlowContentTests {
     func unreadAnswers() async throws {
         let body = [UInt8](repeating: 0x20, count: 16_000_000)
         var content = plainContent()
-        content.json = { _ in body }
+        content.json = { _, _ in JSONBody(body) }
         try await withFace(content, loopback(maximumUnsentBytes: 40_000_000)) { port throws in
             let clients = try (0..<6).map { _ in try RawClient(port: port, receiveBuffer: 4096) }
             for client in clients { try client.send(line("GET", "/api/v1/peers")) }
