@@ -148,6 +148,10 @@ let testTargets: [(room: String, dependencies: [Target.Dependency])] = [
     ),
     ("Configuration", ["Configuration", "Digest", "Records", "Trust", "Signing", "Telemetry"]),
     ("HTTPFace", ["CLinux", "HTTPFace", "EventThread", "Telemetry"]),
+    (
+        "Rendezvous",
+        ["Digest", "Records", "Trust", "Mesh", "PeerLogic", "EventThread", "HTTPFace", "LocalAPI", "Rendezvous"]
+    ),
     ("Architecture", []),
     ("EndToEnd", ["CLinux", "Telemetry"]),
 ]

@@ -18,20 +18,28 @@ package final class RendezvousProcess: MeshViews {
 
     package let settings: RendezvousSettings
     package let endpoints: Endpoints
-    private let host: PeerHost
-    private let store: SnapshotStore
+    let host: PeerHost
+    let store: SnapshotStore
+    let watcher: MeshWatcher
+    let views: ViewFeed
+    /// Milliseconds since 1970.
+    let started = WallClock.now()
     private let embedded: EmbeddedRedis?
     private let revocations: Task<Void, Never>
+    private let sampling: Task<Void, Never>
 
     private init(
         settings: RendezvousSettings, host: PeerHost, store: SnapshotStore, embedded: EmbeddedRedis?,
-        endpoints: Endpoints
+        watcher: MeshWatcher, views: ViewFeed, endpoints: Endpoints
     ) {
         self.settings = settings
         self.host = host
         self.store = store
         self.embedded = embedded
+        self.watcher = watcher
+        self.views = views
         self.endpoints = endpoints
+        sampling = Task { await watcher.run() }
         let file = settings.peer.state.revocations
         revocations = Task { await RevocationWatch.run(file: file) { host.submit(.revocation($0.encoded)) } }
     }
@@ -59,6 +67,7 @@ package final class RendezvousProcess: MeshViews {
         let token = try serverToken(peer)
         let (url, embedded) = try await openRedis(settings.store)
         let keeper = StoreKeeper()
+        let watcher = MeshWatcher(keeper: keeper)
         let secrets = ProcessSecrets()
         let now = Moment(monotonic: MonotonicClock.now(), wall: WallClock.now())
         var configuration = PeerConfiguration(
@@ -76,13 +85,14 @@ package final class RendezvousProcess: MeshViews {
                 advertisedHost: peer.advertisedHost ?? AdvertisedAddress.find(towards: peer.peers),
                 bootstrapPort: peer.ports.bootstrap, controlPort: peer.ports.control, gossipPort: peer.ports.gossip,
                 ioThreads: 2, backlog: 4096),
-            logic: logic, curveSecretKey: secrets.curveSecretKey, handler: keeper)
+            logic: logic, curveSecretKey: secrets.curveSecretKey, handler: watcher)
         let store = try openStore(url, cluster: token.anchor.cluster, host: host, keeper: keeper)
         do {
             let endpoints = try await host.start()
             await restore(store, into: host)
             return RendezvousProcess(
-                settings: settings, host: host, store: store, embedded: embedded, endpoints: endpoints)
+                settings: settings, host: host, store: store, embedded: embedded, watcher: watcher,
+                views: ViewFeed(tagPrefix: logic.local.short), endpoints: endpoints)
         } catch {
             await store.stop()
             await embedded?.stop()
@@ -166,6 +176,7 @@ package final class RendezvousProcess: MeshViews {
     /// Says goodbye, lets the last writes out, and ends Redis if it is ours.
     package func stop() async {
         revocations.cancel()
+        sampling.cancel()
         await host.stop()
         _ = await store.flush(timeout: Self.flushLimit)
         await store.stop()
@@ -175,15 +186,19 @@ package final class RendezvousProcess: MeshViews {
     // MARK: Views
 
     package func status() async -> StatusView? {
-        let (endpoints, state) = (self.endpoints, store.state)
-        let (word, sentence) =
-            switch state {
-            case .connected: ("ok", "connected")
-            case .disconnected(_, let reason): ("degraded", reason.map { "\($0)" } ?? "connecting")
-            }
+        let endpoints = self.endpoints
+        let (word, sentence) = condition
         return try? await host.query {
             StatusView.of(
                 $0, program: "modelexpress-server", state: word, endpoints: endpoints, dataPort: 0, store: sentence)
+        }
+    }
+
+    /// The server's state in one word, and its store's in a sentence.
+    var condition: (word: String, store: String) {
+        switch store.state {
+        case .connected: ("ok", "connected")
+        case .disconnected(_, let reason): ("degraded", reason.map { "\($0)" } ?? "connecting")
         }
     }
 
@@ -195,5 +210,5 @@ package final class RendezvousProcess: MeshViews {
         (try? await host.query { SourceView.all(of: $0, now: Self.now()) }) ?? []
     }
 
-    private static func now() -> Moment { Moment(monotonic: MonotonicClock.now(), wall: WallClock.now()) }
+    static func now() -> Moment { Moment(monotonic: MonotonicClock.now(), wall: WallClock.now()) }
 }
