@@ -71,7 +71,9 @@ let package = Package(
             dependencies: [
                 "Records", "Trust", "Mesh", "PeerLogic", "EventThread", "Telemetry", "Signing", "MeshTransport",
                 "SnapshotStore", "Configuration", "HTTPFace", "LocalAPI",
-            ]),
+            ],
+            // The page of the mesh: compiled in, byte for byte.
+            resources: [.embedInCode("Page")]),
         .target(
             name: "CommandLine",
             dependencies: [

@@ -26,7 +26,8 @@ extension RendezvousProcess {
                 return await self.views.overview(query, look: { await self.look() }) {
                     try? LocalJSON.encode($0.overview(query))
                 }
-            })
+            },
+            files: PageFiles.all)
     }
 
     /// One look at the mesh; nil once the server has stopped.
