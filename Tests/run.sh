@@ -7,12 +7,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 # Longest time the unit and integration tests may take before they count as hanging.
 test_limit_s=1200
 # The further test groups, and the folder under Tests/ whose run.sh each one runs.
-groups=(faults rdma simulation grpc vllm)
-declare -A group_folder=([faults]=Faults [rdma]=RDMA [simulation]=Simulation [grpc]=GRPC [vllm]=VLLM)
+groups=(faults rdma simulation grpc vllm page)
+declare -A group_folder=([faults]=Faults [rdma]=RDMA [simulation]=Simulation [grpc]=GRPC [vllm]=VLLM [page]=Page)
 
 usage() {
     cat <<'TEXT'
-usage: Tests/run.sh [--only] [--faults] [--rdma] [--simulation] [--grpc] [--vllm]
+usage: Tests/run.sh [--only] [--faults] [--rdma] [--simulation] [--grpc] [--vllm] [--page]
 
 Without a flag: installs missing Debian packages, builds once, checks the format, runs all unit and
 integration tests (those that drive the built programs included).
@@ -22,6 +22,7 @@ integration tests (those that drive the built programs included).
   --simulation  then the simulations (Tests/Simulation/run.sh)
   --grpc        then the public gRPC API (Tests/GRPC/run.sh)
   --vllm        then the tests against vLLM (Tests/VLLM/run.sh)
+  --page        then the server's page in a headless browser (Tests/Page/run.sh)
   --only        runs the named groups alone, on what is already built
   --help        this text
 

@@ -88,8 +88,8 @@ class Cluster:
     def dead(self):
         return [peer for peer in self.peers if peer.ended_at is not None]
 
-    def start_server(self, bootstrap_port=0):
-        options = ["--embedded-redis", "--bootstrap-port", str(bootstrap_port)]
+    def start_server(self, bootstrap_port=0, http_port=0):
+        options = ["--embedded-redis", "--bootstrap-port", str(bootstrap_port), "--http-port", str(http_port)]
         return self._start("modelexpress-server", "server", "server.sock", options)
 
     def start_sidecar(self, name, seeds, address="127.0.0.1", wrapper=(), serve=None):
