@@ -41,13 +41,13 @@ package struct MeshPreset: Hashable, Sendable {
         upTo: 32, degree: 6, chosen: 2, beaconPeriod: 2 * second, term: 8_000, beaconDelay: 20 * millisecond,
         shufflePeriod: 10 * second, rendezvousPeriod: 10 * second)
     package static let hundred = MeshPreset(
-        upTo: 200, degree: 6, chosen: 2, beaconPeriod: 2 * second, term: 8_000, beaconDelay: 20 * millisecond,
+        upTo: 200, degree: 6, chosen: 2, beaconPeriod: 2 * second, term: 8_000, beaconDelay: 200 * millisecond,
         shufflePeriod: 10 * second, rendezvousPeriod: 20 * second)
     package static let thousand = MeshPreset(
-        upTo: 2_000, degree: 8, chosen: 3, beaconPeriod: 5 * second, term: 20_000, beaconDelay: 50 * millisecond,
+        upTo: 2_000, degree: 8, chosen: 3, beaconPeriod: 5 * second, term: 20_000, beaconDelay: 200 * millisecond,
         shufflePeriod: 10 * second, rendezvousPeriod: 60 * second)
     package static let tenThousand = MeshPreset(
-        upTo: .max, degree: 8, chosen: 3, beaconPeriod: 15 * second, term: 60_000, beaconDelay: 100 * millisecond,
+        upTo: .max, degree: 8, chosen: 3, beaconPeriod: 15 * second, term: 60_000, beaconDelay: 500 * millisecond,
         shufflePeriod: 30 * second, rendezvousPeriod: 120 * second)
 
     package static let all = [ten, hundred, thousand, tenThousand]
