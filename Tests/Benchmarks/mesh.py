@@ -3,13 +3,12 @@
 import argparse
 import json
 import math
-import re
 import statistics
 import sys
 import time
 
 from harness.cluster import Cluster
-from harness.figures import counters, cpu_seconds, memory
+from harness.figures import counters, cpu_seconds, histogram, memory, quantile
 from harness.local_socket import Unanswered, eventually
 
 SIZES = (10, 25, 50)
@@ -54,31 +53,6 @@ class Mesh:
                 f"{peer.name} knows all", CONVERGENCE_LIMIT,
                 lambda peer=peer: peer.local.ask("status")["status"]["peers"] == count + 1, pause=0.2)
         time.sleep(CALM)
-
-
-def histogram(peers, name, label):
-    """Bounds in seconds and counts of a histogram, over all peers, each class alone."""
-    pattern = re.compile(rf'^{name}_bucket{{(.*)}} (\S+)$')
-    totals = {}
-    for peer in peers:
-        for line in peer.local.ask("metrics")["metrics"].splitlines():
-            match = pattern.match(line)
-            if match and label in match[1]:
-                bound = re.search(r'le="([^"]+)"', match[1])[1]
-                totals[float(bound.replace("+Inf", "inf"))] = totals.get(
-                    float(bound.replace("+Inf", "inf")), 0) + float(match[2])
-    bounds = sorted(totals)
-    return bounds, [totals[bound] - (totals[bounds[index - 1]] if index else 0) for index, bound in enumerate(bounds)]
-
-
-def quantile(bounds, counts, share):
-    """The upper bound of the class that holds the quantile; the true value is at most that."""
-    wanted, seen = share * sum(counts), 0
-    for bound, count in zip(bounds, counts):
-        seen += count
-        if seen >= wanted:
-            return bound
-    return math.inf
 
 
 def propagation(mesh):

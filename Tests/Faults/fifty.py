@@ -6,7 +6,7 @@ import shutil
 import time
 
 from harness.cluster import Cluster
-from harness.figures import percentile, report_at_rest, spread
+from harness.figures import histogram, quantile, report_at_rest, spread
 from harness.outcome import Outcome, tell
 from harness.views import SKEW, TERM, Watch, sources_of
 
@@ -16,9 +16,11 @@ WATCHED = 5
 NEWCOMERS = 5
 # Seconds for 51 programs that start at once on two cores to know each other.
 CONVERGENCE_LIMIT = 60
-# Seconds for an announcement to be everywhere, and for the median peer to have it (the bound of the design).
+# Seconds for an announcement to be everywhere, and for the median peer to hear it (the bound of the design).
 SPREAD_LIMIT = 10
 MEDIAN_LIMIT = 0.05
+# How old announcements were when gossip brought them, by the clock that all processes share here.
+PROPAGATION = "modelexpress_mesh_propagation_seconds"
 # Seconds beside term and skew until all agree after the last event.
 SETTLE_LIMIT = TERM + SKEW + 5
 # Seconds in which nothing dead may come back.
@@ -98,6 +100,7 @@ def announcers(sidecars):
 def announce(cluster, sidecars, is_judged, outcome):
     """(b) Ten announcements, each at another sidecar and watched by other peers, so that all are watched in turn."""
     sights, serves, gaps, late, turn = [], [], [], [], 0
+    before = histogram(cluster.peers, PROPAGATION, 'kind="record"')
     for index, origin in enumerate(announcers(sidecars)):
         others = [peer for peer in cluster.peers if peer is not origin]
         watched = [others[(turn + offset) % len(others)] for offset in range(min(WATCHED, len(others)))]
@@ -113,12 +116,15 @@ def announce(cluster, sidecars, is_judged, outcome):
     missed = ANNOUNCEMENTS * len(watched) - len(sights)
     outcome.check(
         f"announcements reach all within {SPREAD_LIMIT} s", late + [f"{missed} watched saw nothing"] * (missed > 0))
+    bounds, after = histogram(cluster.peers, PROPAGATION, 'kind="record"')
+    heard = [late - early for early, late in zip(before[1] or [0] * len(after), after)]
+    middle, tail = quantile(bounds, heard, 0.5), quantile(bounds, heard, 0.99)
+    tell(f"  heard by gossip {sum(heard):.0f} times: median at most {middle * 1e3:.0f}, p99 at most {tail * 1e3:.0f} ms")
     if not is_judged:
         tell("skipped: how fast announcements spread, since a debug build is not what users run")
         return
-    middle = percentile(sights, 0.5) if sights else SPREAD_LIMIT
     outcome.check(
-        f"the median peer lists an announcement within {MEDIAN_LIMIT * 1e3:.0f} ms",
+        f"the median peer hears an announcement within {MEDIAN_LIMIT * 1e3:.0f} ms",
         [] if middle <= MEDIAN_LIMIT else [f"it took {middle * 1e3:.1f} ms"])
 
 

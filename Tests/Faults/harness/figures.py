@@ -71,3 +71,28 @@ def report_at_rest(peers, seconds, tell):
     ):
         rates = [(new.get(key, 0) - old.get(key, 0)) / period for old, new in zip(counted, late)]
         tell(f"  {spread(rates, words)}")
+
+
+def histogram(peers, name, label):
+    """Bounds in seconds and counts of a histogram, over all peers, each class alone."""
+    pattern = re.compile(rf'^{name}_bucket{{(.*)}} (\S+)$')
+    totals = {}
+    for peer in peers:
+        for line in peer.local.ask("metrics")["metrics"].splitlines():
+            match = pattern.match(line)
+            if match and label in match[1]:
+                bound = re.search(r'le="([^"]+)"', match[1])[1]
+                totals[float(bound.replace("+Inf", "inf"))] = totals.get(
+                    float(bound.replace("+Inf", "inf")), 0) + float(match[2])
+    bounds = sorted(totals)
+    return bounds, [totals[bound] - (totals[bounds[index - 1]] if index else 0) for index, bound in enumerate(bounds)]
+
+
+def quantile(bounds, counts, share):
+    """The upper bound of the class that holds the quantile; the true value is at most that."""
+    wanted, seen = share * sum(counts), 0
+    for bound, count in zip(bounds, counts):
+        seen += count
+        if seen >= wanted:
+            return bound
+    return math.inf
