@@ -10,13 +10,16 @@ let package = Package(
         .executable(name: "modelexpress", targets: ["modelexpress"]),
         .executable(name: "modelexpress-server", targets: ["modelexpress-server"]),
         .executable(name: "modelexpress-sidecar", targets: ["modelexpress-sidecar"]),
+        .executable(name: "modelexpress-sim", targets: ["modelexpress-sim"]),
     ],
     traits: [
         .trait(name: "Fuzzing", description: "Builds FuzzRecords for libFuzzer instead of for replaying its corpus.")
     ],
     dependencies: [
-        // Flags, help texts and usage errors of the three programs.
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        // Flags, help texts and usage errors of the programs.
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        // Scenario files of the simulator: people write and compare them, so they need comments.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // Floor 0: C modules.
@@ -81,6 +84,13 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
+        .target(
+            name: "Simulation",
+            dependencies: [
+                "Digest", "Records", "Trust", "Mesh", "Transfer", "PeerLogic",
+                .product(name: "Yams", package: "Yams"),
+            ]),
+
         // Floor 5: programs.
         .executableTarget(
             name: "modelexpress",
@@ -102,6 +112,12 @@ let package = Package(
                 "CommandLine", "Sidecar", "Configuration", "EventThread", "HTTPFace", "LocalAPI", "PeerLogic",
                 "Records",
                 "Telemetry", "Transfer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
+            name: "modelexpress-sim",
+            dependencies: [
+                "CommandLine", "Configuration", "LocalAPI", "Simulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // Replays the corpus under Tests/Fuzzing; with the trait Fuzzing, libFuzzer's entry point.
@@ -154,6 +170,7 @@ let testTargets: [(room: String, dependencies: [Target.Dependency])] = [
         "Rendezvous",
         ["Digest", "Records", "Trust", "Mesh", "PeerLogic", "EventThread", "HTTPFace", "LocalAPI", "Rendezvous"]
     ),
+    ("Simulation", ["Digest", "Records", "Mesh", "Simulation"]),
     ("Architecture", []),
     ("EndToEnd", ["CLinux", "Telemetry"]),
 ]

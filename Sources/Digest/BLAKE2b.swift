@@ -12,17 +12,21 @@ package struct BLAKE2b: Sendable {
         state[0] ^= 0x0101_0000 ^ UInt64(Digest256.byteCount)
     }
 
-    package static func digest(_ message: some Collection<UInt8>) -> Digest256 {
+    package static func digest(_ message: [UInt8]) -> Digest256 {
+        message.withUnsafeBytes(digest(of:))
+    }
+
+    package static func digest(of message: UnsafeRawBufferPointer) -> Digest256 {
         var hash = BLAKE2b()
         hash.update(message)
         return hash.finish()
     }
 
-    package static func digest(of message: UnsafeRawBufferPointer) -> Digest256 {
-        digest(message)
-    }
+    package mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
 
-    package mutating func update(_ bytes: some Collection<UInt8>) {
+    package mutating func update(_ bytes: ArraySlice<UInt8>) { bytes.withUnsafeBytes { update($0) } }
+
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes[...]
         while !rest.isEmpty {
             // The last block must stay in the buffer until `finish` knows that it is the last.

@@ -18,18 +18,25 @@ package struct Digest256: Hashable, Comparable, Sendable {
     }
 
     /// Takes exactly 32 bytes; anything else gives nil.
-    package init?(_ bytes: some Collection<UInt8>) {
+    package init?(_ bytes: some Collection<UInt8>) { self.init(Array(bytes)) }
+
+    /// Arrays and their slices come with every frame and message, so they have a way without generic code.
+    package init?(_ bytes: [UInt8]) {
+        guard let digest = bytes.withUnsafeBytes(Self.init(loading:)) else { return nil }
+        self = digest
+    }
+
+    package init?(_ bytes: ArraySlice<UInt8>) {
+        guard let digest = bytes.withUnsafeBytes(Self.init(loading:)) else { return nil }
+        self = digest
+    }
+
+    private init?(loading bytes: UnsafeRawBufferPointer) {
         guard bytes.count == Self.byteCount else { return nil }
-        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-        for (index, byte) in bytes.enumerated() {
-            switch index / 8 {
-            case 0: words.0 = words.0 << 8 | UInt64(byte)
-            case 1: words.1 = words.1 << 8 | UInt64(byte)
-            case 2: words.2 = words.2 << 8 | UInt64(byte)
-            default: words.3 = words.3 << 8 | UInt64(byte)
-            }
+        func word(_ index: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
         }
-        self.init(words.0, words.1, words.2, words.3)
+        self.init(word(0), word(1), word(2), word(3))
     }
 
     /// Takes 64 hexadecimal digits, in either case.
@@ -49,6 +56,9 @@ package struct Digest256: Hashable, Comparable, Sendable {
 
     /// The leading 64 bits: a cheap, uniformly distributed number for buckets and rendezvous hashing.
     package var leadingWord: UInt64 { first }
+
+    /// Digests and keys are evenly spread already, so one word of four tells tables enough.
+    package func hash(into hasher: inout Hasher) { hasher.combine(first) }
 
     package static func < (left: Digest256, right: Digest256) -> Bool {
         (left.first, left.second, left.third, left.fourth) < (right.first, right.second, right.third, right.fourth)

@@ -1,0 +1,21 @@
+import ArgumentParser
+import CommandLine
+import Configuration
+import Simulation
+
+/// Runs the production protocol on virtual time.
+@main
+struct SimulationProgram: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "modelexpress-sim",
+        abstract: "Simulates meshes of thousands of peers on virtual time, with the code that production runs.",
+        discussion: """
+            The same scenario and seed give the same run, and the same trace hash, on every machine:
+              modelexpress-sim run simulations/e1.yaml --seed 1
+
+            Exit codes: 0 all expectations met, 1 not, 2 usage or a scenario that can't be used.
+            """,
+        version: Release.version, subcommands: [RunCommand.self])
+
+    static func main() async { await runMain(Self.self) }
+}
