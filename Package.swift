@@ -13,20 +13,37 @@ let package = Package(
         .executable(name: "modelexpress-sim", targets: ["modelexpress-sim"]),
     ],
     traits: [
-        .trait(name: "Fuzzing", description: "Builds FuzzRecords for libFuzzer instead of for replaying its corpus.")
+        .default(enabledTraits: ["GRPC"]),
+        .trait(
+            name: "GRPC",
+            description:
+                "The public ModelExpress gRPC API of the server. Most of the build: leave it out where it isn't used."),
+        .trait(name: "Fuzzing", description: "Builds FuzzRecords for libFuzzer instead of for replaying its corpus."),
     ],
     dependencies: [
         // Flags, help texts and usage errors of the programs.
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         // Scenario files of the simulator: people write and compare them, so they need comments.
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        // The public gRPC API, with the trait GRPC: calls, HTTP/2 with TLS, messages.
+        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        // Of what it stands on: counting what calls hold, and taking up new certificates.
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
     ],
     targets: [
         // Floor 0: C modules.
         .systemLibrary(name: "CZeroMQ"),
         .systemLibrary(name: "CHiredis"),
         .systemLibrary(name: "CSodium"),
+        .systemLibrary(name: "COpenSSL"),
+        .systemLibrary(name: "CVerbs"),
         .target(name: "CLinux"),
+        .target(name: "CUCX"),
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
 
         // Floor 1: vocabulary.
@@ -38,6 +55,7 @@ let package = Package(
         .target(name: "Mesh", dependencies: ["Digest", "Records"]),
         .target(name: "Transfer", dependencies: ["Digest", "Records"]),
         .target(name: "PeerLogic", dependencies: ["Digest", "Records", "Trust", "Mesh", "Transfer"]),
+        .target(name: "EnginePool", dependencies: ["Digest"]),
 
         // Floor 3: shells.
         .target(name: "Telemetry", dependencies: ["CLinux"]),
@@ -50,14 +68,39 @@ let package = Package(
             name: "MeshTransport",
             dependencies: ["CLinux", "Records", "Digest", "Mesh", "PeerLogic", "ZeroMQ", "EventThread", "Telemetry"]),
         .target(
+            name: "EngineBridge",
+            dependencies: ["CLinux", "Records", "ZeroMQ", "EventThread", "Telemetry"]),
+        .target(
             name: "DataPlane",
-            dependencies: ["CKernels", "CLinux", "Digest", "Records", "Transfer", "EventThread", "Telemetry"]),
+            dependencies: [
+                "CKernels", "CLinux", "CUCX", "CVerbs", "Digest", "Records", "Transfer", "EventThread", "Telemetry",
+            ]),
         .target(name: "SnapshotStore", dependencies: ["CHiredis", "CLinux", "Records", "EventThread", "Telemetry"]),
-        .target(name: "Checkpoint", dependencies: ["CLinux", "Digest", "Records", "Transfer", "Telemetry"]),
+        .target(
+            name: "Checkpoint", dependencies: ["CLinux", "Digest", "Records", "Transfer", "EventThread", "Telemetry"]),
+        .target(name: "Arena", dependencies: ["CLinux", "Records", "Transfer"]),
         .target(
             name: "LocalAPI",
-            dependencies: ["CLinux", "Records", "Mesh", "PeerLogic", "EventThread", "Telemetry"]),
+            dependencies: ["CLinux", "Records", "Mesh", "PeerLogic", "TLS", "EventThread", "Telemetry"]),
+        .target(name: "TLS", dependencies: ["COpenSSL"]),
         .target(name: "HTTPFace", dependencies: ["CLinux", "Digest", "EventThread", "Telemetry"]),
+        .target(
+            name: "PublicAPI",
+            dependencies: [
+                "EnginePool", "Telemetry",
+                .product(name: "GRPCCore", package: "grpc-swift-2", condition: .when(traits: ["GRPC"])),
+                .product(
+                    name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport",
+                    condition: .when(traits: ["GRPC"])),
+                .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf", condition: .when(traits: ["GRPC"])),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["GRPC"])),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["GRPC"])),
+                .product(name: "NIOHPACK", package: "swift-nio-http2", condition: .when(traits: ["GRPC"])),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2", condition: .when(traits: ["GRPC"])),
+                .product(
+                    name: "NIOCertificateReloading", package: "swift-nio-extras", condition: .when(traits: ["GRPC"])),
+            ],
+            exclude: ["Protocol", "generate.sh"]),
 
         // Floor 4: processes.
         .target(
@@ -67,13 +110,14 @@ let package = Package(
             name: "Sidecar",
             dependencies: [
                 "Digest", "Records", "Trust", "Mesh", "Transfer", "PeerLogic", "EventThread", "Telemetry", "Signing",
-                "MeshTransport", "DataPlane", "Checkpoint", "HTTPFace", "Configuration", "LocalAPI",
+                "MeshTransport", "DataPlane", "Checkpoint", "Arena", "EngineBridge", "ZeroMQ", "HTTPFace",
+                "Configuration", "LocalAPI",
             ]),
         .target(
             name: "Rendezvous",
             dependencies: [
-                "Records", "Trust", "Mesh", "PeerLogic", "EventThread", "Telemetry", "Signing", "MeshTransport",
-                "SnapshotStore", "Configuration", "HTTPFace", "LocalAPI",
+                "Digest", "EnginePool", "Records", "Trust", "Mesh", "PeerLogic", "EventThread", "Telemetry", "Signing",
+                "MeshTransport", "SnapshotStore", "Configuration", "HTTPFace", "LocalAPI", "TLS", "PublicAPI",
             ],
             // The page of the mesh: compiled in, byte for byte.
             resources: [.embedInCode("Page")]),
@@ -89,6 +133,7 @@ let package = Package(
             dependencies: [
                 "Digest", "Records", "Trust", "Mesh", "Transfer", "PeerLogic",
                 .product(name: "Yams", package: "Yams"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         // Floor 5: programs.
@@ -132,6 +177,13 @@ let package = Package(
                 "Telemetry", "Trust", "ZeroMQ",
             ],
             path: "Tests/Faults/MeshAttacker"),
+        // Thousands of peers in one process, for Tests/Benchmarks and Tests/Faults.
+        .executableTarget(
+            name: "MeshLoad",
+            dependencies: ["Configuration", "Digest", "EventThread", "Mesh", "Records", "Signing", "Trust", "ZeroMQ"],
+            path: "Tests/Benchmarks/MeshLoad"),
+        // Thousands of engines that speak the public gRPC API, for Tests/Benchmarks; without a gRPC library of its own.
+        .executableTarget(name: "EngineLoad", dependencies: ["EnginePool"], path: "Tests/Benchmarks/EngineLoad"),
     ]
 )
 
@@ -141,8 +193,10 @@ let testTargets: [(room: String, dependencies: [Target.Dependency])] = [
     ("Records", ["Digest", "Records", "FuzzRecords"]),
     ("Trust", ["Digest", "Records", "Trust", "Signing"]),
     ("Mesh", ["Digest", "Records", "Mesh"]),
-    ("Transfer", ["Digest", "Records", "Transfer"]),
+    ("Transfer", ["Digest", "Records", "Transfer", "Simulation"]),
     ("PeerLogic", ["Digest", "Records", "Trust", "Mesh", "Transfer", "PeerLogic", "Signing"]),
+    ("EngineBridge", ["Digest", "Records", "EngineBridge", "EventThread", "Telemetry"]),
+    ("EnginePool", ["EnginePool"]),
     ("EventThread", ["CLinux", "EventThread", "Telemetry"]),
     ("Signing", ["Digest", "Records", "Trust", "PeerLogic", "Signing"]),
     ("ZeroMQ", ["ZeroMQ", "EventThread", "Telemetry"]),
@@ -153,7 +207,15 @@ let testTargets: [(room: String, dependencies: [Target.Dependency])] = [
             "Telemetry", "ZeroMQ", "MeshAttacker",
         ]
     ),
-    ("DataPlane", ["CKernels", "CLinux", "Digest", "Records", "Transfer", "DataPlane", "EventThread", "Telemetry"]),
+    (
+        "DataPlane",
+        [
+            "CKernels", "CLinux", "CUCX", "CVerbs", "Digest", "Records", "Transfer", "DataPlane", "Arena",
+            "EventThread",
+            "Telemetry",
+        ]
+    ),
+    ("Arena", ["CLinux", "Records", "Transfer", "Arena"]),
     ("SnapshotStore", ["CLinux", "Records", "SnapshotStore", "EventThread", "Telemetry"]),
     ("Checkpoint", ["CLinux", "Digest", "Records", "Checkpoint", "Telemetry"]),
     ("LocalAPI", ["CLinux", "LocalAPI", "EventThread", "Telemetry"]),
@@ -165,10 +227,14 @@ let testTargets: [(room: String, dependencies: [Target.Dependency])] = [
         ]
     ),
     ("Configuration", ["Configuration", "Digest", "Records", "Trust", "Signing", "Telemetry"]),
+    ("TLS", ["TLS"]),
     ("HTTPFace", ["CLinux", "HTTPFace", "EventThread", "Telemetry"]),
     (
         "Rendezvous",
-        ["Digest", "Records", "Trust", "Mesh", "PeerLogic", "EventThread", "HTTPFace", "LocalAPI", "Rendezvous"]
+        [
+            "Digest", "EnginePool", "Records", "Trust", "Mesh", "PeerLogic", "EventThread", "HTTPFace", "LocalAPI",
+            "PublicAPI", "Rendezvous", "SnapshotStore", "TLS", "Configuration", "Signing",
+        ]
     ),
     ("Simulation", ["Digest", "Records", "Mesh", "Simulation"]),
     ("Architecture", []),
@@ -178,10 +244,10 @@ for (room, dependencies) in testTargets {
     package.targets.append(
         .testTarget(
             name: "\(room)Tests", dependencies: dependencies,
-            exclude: room == "EndToEnd" ? ["fetch-model.sh"] : []))
+            exclude: room == "EndToEnd" ? ["fetch-model.sh", "kubernetes-api.py"] : []))
 }
 
-let pureFloors: Set<String> = ["Records", "Trust", "Mesh", "Transfer", "PeerLogic"]
+let pureFloors: Set<String> = ["Records", "Trust", "Mesh", "Transfer", "PeerLogic", "EnginePool"]
 for target in package.targets where ![.system, .plugin, .binary].contains(target.type) {
     target.swiftSettings =
         (target.swiftSettings ?? []) + [

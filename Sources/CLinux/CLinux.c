@@ -31,6 +31,39 @@ int mx_is_sealed_shared_memory(int fd) {
     return seals >= 0 && (seals & shared_memory_seals) == shared_memory_seals;
 }
 
+int mx_has_sealed_size(int fd) {
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & F_SEAL_SHRINK) && (seals & F_SEAL_GROW);
+}
+
+static const size_t huge_page = 2 * 1024 * 1024;
+
+void *mx_map_shared(int fd, size_t size, int writable) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t length = (size + page - 1) / page * page;
+    char *reserved = mmap(NULL, length + huge_page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserved == MAP_FAILED) return NULL;
+    char *aligned = (char *)(((uintptr_t)reserved + huge_page - 1) / huge_page * huge_page);
+    if (aligned > reserved) munmap(reserved, (size_t)(aligned - reserved));
+    char *end = aligned + length;
+    char *reserved_end = reserved + length + huge_page;
+    if (reserved_end > end) munmap(end, (size_t)(reserved_end - end));
+    if (mmap(aligned, length, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
+        int code = errno;
+        munmap(aligned, length);
+        errno = code;
+        return NULL;
+    }
+    // They come where the administrator lets shared memory have them (shmem_enabled: advise). Making them on demand
+    // (MADV_COLLAPSE) costs the kernel a round over all processors for each, more than it saves.
+    madvise(aligned, length, MADV_HUGEPAGE);
+    return aligned;
+}
+
+int mx_populate_for_writing(void *address, size_t length) {
+    return madvise(address, length, 23 /* MADV_POPULATE_WRITE, Linux 5.14 */) == 0 ? 0 : errno;
+}
+
 int mx_eventfd_create(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 int mx_eventfd_signal(int fd) {

@@ -44,6 +44,10 @@ package enum CheckpointError: Error, Hashable, Sendable {
     case wrongChunk(chunk: Int, bytes: Int)
     case incomplete(path: String, missing: Int)
     case writerClosed(path: String)
+    /// Memory that the content needs can't be had, and why.
+    case noMemory(String)
+    /// The content is not what an engine has memory for; what differs, in words.
+    case otherTensors([String])
 
     /// The error of a call that has just failed. Must be made before anything else can change errno.
     static func failed(_ action: String, _ path: String, code: Int32 = mx_errno()) -> CheckpointError {
@@ -60,6 +64,9 @@ extension CheckpointError: CustomStringConvertible {
             "can't open \(Quoted(path)): too many open files; every file of a model stays open while it is served, so raise"
                 + " the limit (`ulimit -n`, or LimitNOFILE= of the service)"
         case .cancelled: "cancelled"
+        case .noMemory(let why): why
+        case .otherTensors(let differences):
+            "the content does not fit the engine: \(differences.joined(separator: "; "))"
         case .content(let error): "the content doesn't fit into a manifest: \(error); choose larger chunks"
         case .destinationNotEmpty, .destinationNotFolder, .destinationIsMount, .noParent, .unsafeName, .stagingInUse,
             .stagingNotOurs, .noSpace, .wrongChunk, .incomplete, .writerClosed:

@@ -49,4 +49,25 @@ extension CheckpointFolder {
         table.write(digests) { $0.write($1.strong) }
         return String(SHA256.digest(table.bytes).description.prefix(Self.revisionDigits))
     }
+
+    /// Reads one chunk into parts that are as long as it together. Blocks.
+    package func read(chunk: Int, into parts: [UnsafeMutableRawBufferPointer]) throws(CheckpointError) {
+        var rest = parts[...]
+        var filled = 0
+        for piece in layout.pieces(ofChunk: chunk) {
+            var done = 0
+            while done < piece.length {
+                while let part = rest.first, part.count == filled {
+                    rest.removeFirst()
+                    filled = 0
+                }
+                guard let part = rest.first else { return }
+                let end = min(part.count, filled + piece.length - done)
+                let block = UnsafeMutableRawBufferPointer(rebasing: part[filled..<end])
+                try files[piece.storage].read(into: block, at: piece.offset + UInt64(done))
+                done += block.count
+                filled += block.count
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 import CLinux
 import Digest
+import EventThread
 import Glibc
 import Records
 import Telemetry
@@ -84,36 +85,4 @@ struct ChunkScan: Sendable {
             try files[piece.storage].read(into: UnsafeMutableRawBufferPointer(rebasing: part), at: piece.offset)
         }
     }
-}
-
-/// Threads that all run one closure. Whoever makes them must join them.
-struct HelperThreads: ~Copyable {
-    private final class Body: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-
-    private var threads: [pthread_t] = []
-
-    /// Starts up to `count` threads; fewer when the system gives no more, which only takes longer.
-    init(count: Int, _ body: @escaping @Sendable () -> Void) {
-        for _ in 0..<max(0, count) {
-            var thread = pthread_t()
-            let context = Unmanaged.passRetained(Body(body))
-            let status = pthread_create(
-                &thread, nil,
-                { argument in
-                    guard let argument else { return nil }
-                    Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
-                    return nil
-                }, context.toOpaque())
-            guard status == 0 else {
-                context.release()
-                return
-            }
-            threads.append(thread)
-        }
-    }
-
-    consuming func join() { for thread in threads { pthread_join(thread, nil) } }
 }

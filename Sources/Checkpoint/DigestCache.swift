@@ -124,7 +124,7 @@ package struct DigestCache: Sendable {
 
     /// Makes room for one more entry.
     private func removeOldest() {
-        guard let names = try? Paths.entries(of: folder, limit: ManifestLimits.storages) else { return }
+        guard let names = try? Paths.entries(of: folder, limit: ManifestLimits.files) else { return }
         let entries = names.map { "\(folder)/\(String(decoding: $0, as: UTF8.self))" }
             .filter { $0.hasSuffix(Self.suffix) }
             .map { (path: $0, used: FileStatus.of($0)?.modified ?? 0) }

@@ -27,10 +27,10 @@ struct FolderWalk {
     /// Takes everything in `folder`, a real path. `ancestors` are the real paths of the folders that led here.
     mutating func walk(_ folder: String, prefix: String = "", ancestors: [String] = []) throws(CheckpointError) {
         guard ancestors.count < Self.depthLimit else { throw .tooDeep(path: folder, limit: Self.depthLimit) }
-        for entry in try Paths.entries(of: folder, limit: ManifestLimits.storages) {
+        for entry in try Paths.entries(of: folder, limit: ManifestLimits.files) {
             entryCount += 1
-            guard entryCount <= ManifestLimits.storages else {
-                throw .tooManyFiles(path: allowedRoots.first ?? folder, limit: ManifestLimits.storages)
+            guard entryCount <= ManifestLimits.files else {
+                throw .tooManyFiles(path: allowedRoots.first ?? folder, limit: ManifestLimits.files)
             }
             guard entry.first != UInt8(ascii: ".") else { continue }
             try visit(try Self.name(entry, in: folder), in: folder, prefix: prefix, ancestors: ancestors + [folder])

@@ -114,7 +114,7 @@ enum FolderRemoval {
         guard [EISDIR, EPERM].contains(mx_errno()) else { throw .failed("remove", path) }
         let folder = try parent.open(name, O_RDONLY | O_DIRECTORY)
         // Its entries are listed through the descriptor, so that nobody can put another folder in its place.
-        for entry in try Paths.entries(of: "/proc/self/fd/\(folder.descriptor)", limit: ManifestLimits.storages) {
+        for entry in try Paths.entries(of: "/proc/self/fd/\(folder.descriptor)", limit: ManifestLimits.files) {
             try remove(String(decoding: entry, as: UTF8.self), in: folder)
         }
         guard unlinkat(parent.descriptor, name, AT_REMOVEDIR) == 0 || mx_errno() == ENOENT else {

@@ -47,6 +47,8 @@ package struct RolesArgument: ExpressibleByArgument, Hashable, Sendable {
 /// A way of moving bytes, as `pull` takes it.
 package enum LaneArgument: String, ExpressibleByArgument, CaseIterable, Sendable {
     case shm
+    case ucx
+    case verbs
     case tcp
 }
 
@@ -56,4 +58,17 @@ package enum IntegrityArgument: String, ExpressibleByArgument, CaseIterable, Sen
     case full
     /// Checksums of the transport only, for measurements.
     case crc
+}
+
+/// A stage as an argument.
+package struct StageArgument: ExpressibleByArgument, Hashable, Sendable {
+    package let stage: Stage
+
+    package init?(argument: String) {
+        guard let stage = Stage.allCases.first(where: { $0.word == argument }) else { return nil }
+        self.stage = stage
+    }
+
+    package static var allValueStrings: [String] { Stage.allCases.map(\.word) }
+    package var defaultValueDescription: String { stage.word }
 }

@@ -40,8 +40,8 @@ package struct ExitError: Error, Hashable, CustomStringConvertible {
 
     private static func code(of error: HTTPQueryError) -> Int {
         switch error {
-        case .encrypted, .notAnAddress: ExitCodes.usage
-        case .unreachable, .silent, .tooLarge, .badAnswer, .status: ExitCodes.unreachable
+        case .notEncrypted, .notAnAddress: ExitCodes.usage
+        case .unreachable, .insecure, .silent, .tooLarge, .badAnswer, .status: ExitCodes.unreachable
         }
     }
 }

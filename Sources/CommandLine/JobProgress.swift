@@ -2,7 +2,7 @@ import LocalAPI
 
 /// How far a job is, put together from its events: progress tells what changed, earlier events told the rest.
 struct JobProgress {
-    private static let verbs = ["digesting": "digesting", "progress": "pulling"]
+    private static let verbs = ["digesting": "digesting", "loading": "loading", "progress": "pulling"]
 
     private(set) var totalChunks: Int?
     private var model: String?

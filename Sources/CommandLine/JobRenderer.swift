@@ -1,3 +1,4 @@
+import Configuration
 import Glibc
 package import LocalAPI
 import Telemetry
@@ -35,6 +36,11 @@ package final class JobRenderer: Sendable {
         case .progressLine(let terminal): view = Guarded(JobView(terminal: terminal))
         case .plain, .json: view = Guarded(JobView(terminal: nil))
         }
+    }
+
+    /// For standard output.
+    package convenience init(json: Bool) {
+        self.init(style: Self.style(json: json, terminal: .standardOutput(.current())))
     }
 
     /// What fits standard output.

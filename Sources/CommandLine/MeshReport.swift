@@ -46,6 +46,13 @@ package enum MeshReport {
         return table.text
     }
 
+    private static func words(of engine: EngineView) -> String {
+        var text = engine.phase
+        if let model = engine.model { text += ", \(model) rank \(engine.rank ?? 0)" }
+        if engine.manifest != nil { text += ", offers \(Int((engine.coverage * 100).rounded(.down)))%" }
+        return text
+    }
+
     /// What a process says of itself, a line each.
     package static func status(_ status: StatusView) -> String {
         var lines = [
@@ -61,6 +68,7 @@ package enum MeshReport {
             ("received", QuantityText.bytes(status.bytesReceived)),
         ]
         if let store = status.store { lines.append(("store", store)) }
+        for engine in status.engines ?? [] { lines.append(("worker \(engine.worker)", words(of: engine))) }
         return lines.map { name, value in
             let padding = String(repeating: " ", count: 10 - name.count)
             return "\(name)\(padding)\(TerminalText.escaped(value))\n"

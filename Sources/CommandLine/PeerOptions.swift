@@ -62,7 +62,7 @@ package struct PeerOptions: ParsableArguments {
         help: ArgumentHelp("Port for weights over TCP; 0 as above (MX_DATA_PORT).", valueName: "port"))
     package var dataPort: Int?
 
-    @Option(help: ArgumentHelp("Readers served at once (MX_SLOTS; default 2).", valueName: "count"))
+    @Option(help: ArgumentHelp("Readers served at once (MX_SLOTS; default 4).", valueName: "count"))
     package var slots: Int?
 
     @Option(
@@ -79,7 +79,10 @@ package struct PeerOptions: ParsableArguments {
             valueName: "folder"))
     package var hostSocketDirectory: String?
 
-    @Option(help: ArgumentHelp("Ways to move weights: shm, tcp, or both (MX_LANES).", valueName: "lanes"))
+    @Option(
+        help: ArgumentHelp(
+            "Ways to move weights, best first: a list of shm, ucx (RDMA, with MX_FABRIC=trusted), verbs (RDMA) and tcp (MX_LANES).",
+            valueName: "lanes"))
     package var lanes: String?
 
     @Option(

@@ -18,7 +18,8 @@ enum PullReport {
             .init("CHUNKS", .right), .init("FAILURES", .right), .init("NOTE", limit: 60),
         ])
         let total = sources.reduce(0.0) { $0 + Double($1.bytes) }
-        for source in sources {
+        // What was never asked is for the report file.
+        for source in sources where source.bytes > 0 || source.failures > 0 || source.engagedAfterSeconds != nil {
             let share = total > 0 ? Double(source.bytes) / total * 100 : 0
             table.add([
                 MeshReport.short(source.peer), source.name, source.lane, QuantityText.bytes(source.bytes),

@@ -17,17 +17,32 @@ package struct QueryOptions: ParsableArguments {
             "Ask a ModelExpress server instead, for example http://modelexpress-server:8080.", valueName: "url"))
     package var server: String?
 
+    @Option(
+        name: .customLong("server-ca"),
+        help: ArgumentHelp(
+            "Trust only the certificates in this PEM file for an https:// server (default: the system's).",
+            valueName: "file"))
+    package var serverAuthorities: String?
+
     @Flag(help: "Print JSON for programs instead of a table for people.")
     package var json = false
 
     package init() {}
+
+    package func validate() throws {
+        if serverAuthorities != nil, server == nil {
+            throw ValidationError("--server-ca is for an https:// server: name it with --server.")
+        }
+    }
 
     /// Asks `peers`, `sources` or `status`. Blocks.
     ///
     /// - Throws: `ExitError`.
     package func ask(_ request: String) throws -> LocalAnswer {
         do {
-            let answer = try server.map { try HTTPQuery(server: $0).get(request) } ?? askLocally(request)
+            let answer =
+                try server.map { try HTTPQuery(server: $0, authorities: serverAuthorities).get(request) }
+                ?? askLocally(request)
             if let message = answer.error {
                 throw ExitError(code: answer.exitCode ?? ExitCodes.failed, message: message)
             }

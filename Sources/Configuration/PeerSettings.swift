@@ -40,6 +40,10 @@ package struct PortDefaults: Hashable, Sendable {
 /// A peer's settings, checked. Flags win over environment variables, which win over defaults.
 package struct PeerSettings: Sendable {
     /// Where a peer looks for others when nobody says: a server on this host.
+    /// As many readers as a target has sources: with more, the relays that came first serve everybody in a crowd, and the
+    /// links of those that came late lie idle.
+    private static let defaultSlots = 4
+
     package static let defaultPeer = "127.0.0.1:8002"
 
     package var state: StateDirectory
@@ -56,7 +60,10 @@ package struct PeerSettings: Sendable {
     package var rateLimit: UInt64?
     /// Nil: no shared-memory lane.
     package var hostSocketDirectory: String?
+    /// Best first. RDMA (`verbs`, `ucx`) is used only where the host has a device for it, `ucx` only on a trusted fabric.
     package var lanes: [LaneKind]
+    /// Whether everybody who reaches the RDMA fabric may do there what its devices let them (`MX_FABRIC=trusted`).
+    package var trustsFabric: Bool
     package var logLevel: LogLevel
     package var logFormat: LogFormat
 
@@ -81,6 +88,7 @@ package struct PeerSettings: Sendable {
         let socketDirectory =
             flags.hostSocketDirectory ?? environment["MX_HOST_SOCKET_DIR"]
             ?? (usesStateForLanes ? state.laneSockets : nil)
+        let trusts = try trustsFabric(environment["MX_FABRIC"])
         return PeerSettings(
             state: state, tokenPath: flags.token ?? environment["MX_TOKEN_FILE"] ?? state.token,
             peers: try peerList(named ?? defaultPeers),
@@ -88,10 +96,12 @@ package struct PeerSettings: Sendable {
             zone: flags.zone ?? environment["MX_ZONE"] ?? "",
             advertise: flags.advertise ?? environment["MX_ADVERTISE_ADDRESS"],
             bind: flags.bind ?? environment["MX_BIND_ADDRESS"] ?? "0.0.0.0", ports: ports,
-            slots: try number(flags.slots, "MX_SLOTS", environment, default: 2, in: 1...1024),
+            slots: try number(flags.slots, "MX_SLOTS", environment, default: defaultSlots, in: 1...1024),
             rateLimit: try rate(flags.rateLimit ?? environment["MX_RATE_LIMIT"]),
             hostSocketDirectory: socketDirectory,
-            lanes: try lanes(flags.lanes ?? environment["MX_LANES"], hasSockets: socketDirectory != nil),
+            lanes: try lanes(
+                flags.lanes ?? environment["MX_LANES"], hasSockets: socketDirectory != nil, trustsFabric: trusts),
+            trustsFabric: trusts,
             logLevel: try level(flags.logLevel ?? environment["MX_LOG_LEVEL"] ?? defaultLogLevel.description),
             logFormat: try format(flags.logFormat ?? environment["MX_LOG_FORMAT"] ?? "text"))
     }
@@ -134,21 +144,37 @@ package struct PeerSettings: Sendable {
         return bytes
     }
 
-    private static func lanes(_ text: String?, hasSockets: Bool) throws(ConfigurationError) -> [LaneKind] {
-        guard let text else { return hasSockets ? [.sharedMemory, .tcp] : [.tcp] }
+    private static func trustsFabric(_ text: String?) throws(ConfigurationError) -> Bool {
+        switch text ?? "untrusted" {
+        case "trusted": return true
+        case "untrusted": return false
+        case let other: throw .invalid(setting: "MX_FABRIC", value: other, expected: "trusted or untrusted")
+        }
+    }
+
+    private static func lanes(
+        _ text: String?, hasSockets: Bool, trustsFabric: Bool
+    ) throws(ConfigurationError) -> [LaneKind] {
+        let setting = "--lanes (MX_LANES)"
+        guard let text else {
+            return (hasSockets ? [.sharedMemory] : []) + (trustsFabric ? [.ucx] : []) + [.verbs, .tcp]
+        }
         var lanes: [LaneKind] = []
         for word in text.split(separator: ",") {
-            guard let lane = LaneKind(word: word), lane == .sharedMemory || lane == .tcp else {
-                throw .invalid(setting: "--lanes (MX_LANES)", value: text, expected: "a list of shm and tcp")
+            guard let lane = LaneKind(word: word) else {
+                throw .invalid(setting: setting, value: text, expected: "a list of shm, ucx, verbs and tcp")
             }
             if !lanes.contains(lane) { lanes.append(lane) }
         }
         guard !lanes.isEmpty else {
-            throw .invalid(setting: "--lanes (MX_LANES)", value: text, expected: "a list of shm and tcp")
+            throw .invalid(setting: setting, value: text, expected: "a list of shm, ucx, verbs and tcp")
         }
         if lanes.contains(.sharedMemory), !hasSockets {
             throw .invalid(
-                setting: "--lanes (MX_LANES)", value: text, expected: "--host-socket-dir (MX_HOST_SOCKET_DIR) with shm")
+                setting: setting, value: text, expected: "--host-socket-dir (MX_HOST_SOCKET_DIR) with shm")
+        }
+        if lanes.contains(.ucx), !trustsFabric {
+            throw .invalid(setting: setting, value: text, expected: "MX_FABRIC=trusted with ucx")
         }
         return lanes
     }

@@ -85,6 +85,11 @@ package struct Environment: Sendable {
 
     package init(_ values: [String: String]) { self.values = values }
 
+    /// All whose names begin so.
+    package func variables(beginning prefix: String) -> [String: String] {
+        values.filter { $0.key.hasPrefix(prefix) }
+    }
+
     /// The process's own.
     package static func current() -> Environment {
         var values: [String: String] = [:]

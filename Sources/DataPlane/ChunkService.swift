@@ -43,8 +43,8 @@ struct ChunkService {
         guard lease.availability.contains(chunk) else {
             return try send(LaneResponse(status: .notAvailable, id: request.id, length: 0))
         }
-        let pieces = lease.layout.pieces(ofChunk: chunk)
-        if let storage = pieces.first(where: { !isWhole($0) })?.storage {
+        let extents = lease.content.extents(ofChunk: chunk)
+        if let storage = extents.first(where: { !isWhole($0) })?.storage {
             try send(LaneResponse(status: .sourceFailed, id: request.id, length: 0))
             // The frame must go out before the reset that ends the connection.
             awaitDelivery()
@@ -52,16 +52,15 @@ struct ChunkService {
         }
         let length = UInt64(lease.layout.length(ofChunk: chunk))
         try send(LaneResponse(status: .bytes, id: request.id, length: length), more: true)
-        for piece in pieces { try send(piece) }
-        metrics.bytes.add(length)
-        metrics.reads.increment()
+        for extent in extents { try send(extent) }
+        metrics.count(length, lease.closeness)
         onServed(lease.lease, length)
     }
 
-    private func isWhole(_ piece: Piece) -> Bool {
+    private func isWhole(_ extent: Extent) -> Bool {
         var status = stat()
-        guard fstat(lease.content.readDescriptor(forStorage: piece.storage), &status) == 0 else { return false }
-        return UInt64(max(0, status.st_size)) >= piece.offset + UInt64(piece.length)
+        guard fstat(lease.content.readDescriptor(forStorage: extent.storage), &status) == 0 else { return false }
+        return UInt64(max(0, status.st_size)) >= extent.offset + UInt64(extent.length)
     }
 
     private func send(_ response: LaneResponse, more: Bool = false) throws(ConnectionEnd) {
@@ -72,10 +71,10 @@ struct ChunkService {
         }
     }
 
-    private func send(_ piece: Piece) throws(ConnectionEnd) {
-        let source = lease.content.readDescriptor(forStorage: piece.storage)
-        var offset = off_t(piece.offset)
-        let end = offset + off_t(piece.length)
+    private func send(_ extent: Extent) throws(ConnectionEnd) {
+        let source = lease.content.readDescriptor(forStorage: extent.storage)
+        var offset = off_t(extent.offset)
+        let end = offset + off_t(extent.length)
         while offset < end {
             let slice = limiter == nil ? Int(end - offset) : min(Int(end - offset), LaneLimits.throttledSlice)
             do throws(SocketFailure) {

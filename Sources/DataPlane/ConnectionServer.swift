@@ -9,6 +9,11 @@ struct ConnectionContext: Sendable {
     /// Nanoseconds.
     let handshakeTimeout: UInt64
     let limiter: RateLimiter?
+    let fabric: VerbsFabric?
+    let ucx: UCXFabric?
+    /// Of lanes over RDMA, which begin as connections over TCP.
+    let verbsMetrics = LaneMetrics(.verbs, .sent)
+    let ucxMetrics = LaneMetrics(.ucx, .sent)
     let onServed: @Sendable (LeaseID, UInt64) -> Void
 }
 
@@ -35,8 +40,8 @@ struct ConnectionServer: Sendable {
 
     private func serve() -> ConnectionEnd {
         do throws(ConnectionEnd) {
-            let lease = try shakeHands()
-            switch kind {
+            let (lease, spoken) = try shakeHands()
+            switch spoken {
             case .tcp:
                 SocketEndpoints.tuneTCP(socket)
                 var service = ChunkService(
@@ -44,7 +49,16 @@ struct ConnectionServer: Sendable {
                     onServed: context.onServed)
                 try service.run()
             case .sharedMemory: try DescriptorService(socket: socket, lease: lease).run()
-            case .verbs, .ucx: return .refused
+            case .verbs:
+                SocketEndpoints.tuneTCP(socket)
+                context.verbsMetrics.openConnections.add(1)
+                defer { context.verbsMetrics.openConnections.add(-1) }
+                try VerbsService(socket: socket, lease: lease, fabric: context.fabric).run()
+            case .ucx:
+                SocketEndpoints.tuneTCP(socket)
+                context.ucxMetrics.openConnections.add(1)
+                defer { context.ucxMetrics.openConnections.add(-1) }
+                try UCXService(socket: socket, lease: lease, fabric: context.ucx).run()
             }
             return .finished
         } catch {
@@ -53,7 +67,7 @@ struct ConnectionServer: Sendable {
     }
 
     /// See LaneHandshake. Both refusals look the same from outside, up to the reset after the reader's proof.
-    private func shakeHands() throws(ConnectionEnd) -> ServedLease {
+    private func shakeHands() throws(ConnectionEnd) -> (ServedLease, LaneKind) {
         let deadline = MonotonicClock.now() + context.handshakeTimeout
         let hello = try receiveHello(until: deadline)
         context.registry.noteHello(of: connection)
@@ -74,7 +88,7 @@ struct ConnectionServer: Sendable {
         guard let proof, LaneHandshake.isEqual(proof, expected), let lease,
             context.registry.bind(connection, to: lease.lease)
         else { throw .refused }
-        return lease
+        return (lease, hello.kind)
     }
 
     private func receiveHello(until deadline: UInt64) throws(ConnectionEnd) -> LaneHello {
@@ -84,7 +98,9 @@ struct ConnectionServer: Sendable {
         } catch {
             throw ConnectionEnd(receiving: error)
         }
-        guard let hello = try? LaneHello(decoding: bytes), hello.kind == kind else {
+        guard let hello = try? LaneHello(decoding: bytes),
+            hello.kind == kind || (kind == .tcp && [.verbs, .ucx].contains(hello.kind))
+        else {
             throw .garbage("the first bytes are no hello of this lane")
         }
         return hello

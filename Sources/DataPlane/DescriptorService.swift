@@ -10,29 +10,34 @@ import Transfer
 //
 //     message    offset  0  4 bytes  storages in all
 //                        4  4        descriptors that come with this message
+//                        8  4        alignment of an arena, bytes; 0 when each storage has a descriptor
 //     answer     offset  0  1 byte   1
 //
-// A layout without storages gets one message without descriptors. Then both sides are silent, and the connection's end is
+// An arena is one sealed memory file that holds all storages (see ArenaLayout); it is passed alone, in one message. A layout
+// without storages gets one message without descriptors. Then both sides are silent, and the connection's end is
 // the lease's end.
 
 /// The head of one message of descriptors.
 struct DescriptorBatch: Equatable {
-    static let size = 8
+    static let size = 12
     static let acknowledgement: [UInt8] = [1]
 
     let total: UInt32
     let count: UInt32
+    let alignment: UInt32
 }
 
 extension DescriptorBatch: WireCodable {
     func encode(to writer: inout WireWriter) {
         writer.write(total)
         writer.write(count)
+        writer.write(alignment)
     }
 
     init(from reader: inout WireReader) throws(WireError) {
         total = try reader.read("storages")
         count = try reader.read("descriptors in message")
+        alignment = try reader.read("arena alignment")
     }
 }
 
@@ -43,18 +48,24 @@ struct DescriptorService {
 
     func run() throws(ConnectionEnd) {
         let total = lease.layout.storages.count
+        if let arena = lease.content.arena, total > 0 {
+            try pass([lease.content.readDescriptor(forStorage: 0)], of: total, alignment: UInt32(arena.alignment))
+            return try awaitEnd()
+        }
         var first = 0
         repeat {
             let count = min(LaneLimits.descriptorsInBatch, total - first)
-            try pass(first..<first + count, of: total)
+            try pass(
+                (first..<first + count).map { lease.content.readDescriptor(forStorage: $0) }, of: total, alignment: 0)
             first += count
         } while first < total
         try awaitEnd()
     }
 
-    private func pass(_ storages: Range<Int>, of total: Int) throws(ConnectionEnd) {
-        let head = DescriptorBatch(total: UInt32(total), count: UInt32(storages.count)).encoded
-        let descriptors = storages.map { lease.content.readDescriptor(forStorage: $0) }
+    private func pass(_ descriptors: [Int32], of total: Int, alignment: UInt32) throws(ConnectionEnd) {
+        let head = DescriptorBatch(
+            total: UInt32(total), count: UInt32(descriptors.count), alignment: alignment
+        ).encoded
         let deadline = MonotonicClock.now() + LaneLimits.openTimeout
         do throws(SocketFailure) {
             // Nothing else is in the socket's buffer, so the message goes whole or not at all.

@@ -8,6 +8,8 @@ package enum LaneError: Error, Hashable, Sendable {
     case refused
     /// This lane can't be read here.
     case unsupported(LaneKind)
+    /// The source has this kind of lane, and not for this lease; it says why.
+    case declined(String)
     /// A thread or descriptor was not to be had.
     case noResources(String)
     /// The other side doesn't keep to the lane's format.
@@ -35,6 +37,7 @@ package enum LaneError: Error, Hashable, Sendable {
         case .unreachable: "unreachable"
         case .refused: "refused"
         case .unsupported: "unsupported"
+        case .declined: "declined"
         case .noResources: "no_resources"
         case .protocolViolation: "protocol"
         case .unsuitableDescriptor: "descriptor"
@@ -55,6 +58,7 @@ extension LaneError: CustomStringConvertible {
         case .unreachable(let why): "the source can't be reached: \(why)"
         case .refused: "the source refused the lane: the lease has ended, or another peer answers at this address"
         case .unsupported(let kind): "lane \(kind.word) can't be read here"
+        case .declined(let why): "the source declines this lane: \(why)"
         case .noResources(let what): "the lane could not start: \(what)"
         case .protocolViolation(let what): "the other side doesn't speak this lane: \(what)"
         case .unsuitableDescriptor(let storage, let why): "the descriptor passed for \(storage) is refused: \(why)"

@@ -5,7 +5,7 @@ import Records
 //
 //     reader -> source   offset  0  4 bytes  magic "MXLN"
 //                                4  1        version, 1
-//                                5  1        lane kind (1 shared memory, 4 TCP)
+//                                5  1        lane kind (1 shared memory, 2 verbs, 3 UCX, 4 TCP)
 //                                6  2        zero
 //                                8  32       lease
 //                               40  32       reader's nonce

@@ -1,5 +1,6 @@
 import Records
 import Telemetry
+import Transfer
 
 /// Which side of a lane counts.
 enum LaneDirection: String {
@@ -9,19 +10,33 @@ enum LaneDirection: String {
 
 /// The numbers of one kind of lane and direction. Handles are made once and kept.
 struct LaneMetrics: Sendable {
-    let bytes: Counter
-    let reads: Counter
     let openConnections: Gauge
+    /// By closeness, nearest first.
+    private let bytes: [Counter]
+    private let reads: [Counter]
     private let labels: [(String, String)]
 
     init(_ kind: LaneKind, _ direction: LaneDirection) {
-        labels = [("lane", kind.word), ("direction", direction.rawValue)]
-        bytes = Metrics.shared.counter(
-            "modelexpress_lane_bytes_total", help: "Bytes of chunks moved over lanes.", labels: labels)
-        reads = Metrics.shared.counter(
-            "modelexpress_lane_reads_total", help: "Chunks moved over lanes.", labels: labels)
+        let labels = [("lane", kind.word), ("direction", direction.rawValue)]
+        self.labels = labels
+        bytes = Closeness.allCases.map {
+            Metrics.shared.counter(
+                "modelexpress_lane_bytes_total", help: "Bytes of chunks moved over lanes.",
+                labels: labels + [("distance", $0.word)])
+        }
+        reads = Closeness.allCases.map {
+            Metrics.shared.counter(
+                "modelexpress_lane_reads_total", help: "Chunks moved over lanes.",
+                labels: labels + [("distance", $0.word)])
+        }
         openConnections = Metrics.shared.gauge(
             "modelexpress_lane_connections", help: "Open connections of lanes.", labels: labels)
+    }
+
+    /// A chunk of so many bytes was moved.
+    func count(_ length: UInt64, _ closeness: Closeness) {
+        bytes[Int(closeness.rawValue)].add(length)
+        reads[Int(closeness.rawValue)].increment()
     }
 
     /// Rare, so the handle is looked up.

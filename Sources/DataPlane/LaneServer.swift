@@ -14,6 +14,10 @@ package final class LaneServer: Sendable {
         package var tcpPort: UInt16 = 0
         /// The folder that the peers of this host share; nil offers no shared memory lane.
         package var hostSocketDirectory: String?
+        /// This host's RDMA devices; nil offers no lane over them. The owner stops it after the server.
+        package var fabric: VerbsFabric?
+        /// UCX on them; nil unless the operator trusts the fabric. The owner stops it after the server.
+        package var ucx: UCXFabric?
         /// Ours: names the socket in that folder.
         package var peer: PeerID
         /// Bytes a second over all TCP leases together; nil for no limit.
@@ -64,7 +68,8 @@ package final class LaneServer: Sendable {
         }
         let context = ConnectionContext(
             registry: registry, handshakeTimeout: configuration.handshakeTimeout,
-            limiter: configuration.bytesPerSecond.map(RateLimiter.init), onServed: onServed)
+            limiter: configuration.bytesPerSecond.map(RateLimiter.init), fabric: configuration.fabric,
+            ucx: configuration.ucx, onServed: onServed)
         accept(tcp.socket, .tcp, context)
         if let unix { accept(unix.socket, .sharedMemory, context) }
         log.info(

@@ -23,28 +23,33 @@ final class LaneSession: Sendable {
     let tag: LaneTag
     let target: LaneTarget
     let metrics: LaneMetrics
+    private let closeness: Closeness
     private let state: Guarded<State>
     private let log = Log(component: "lanes")
 
     /// - Parameter participants: threads, each of which calls `leave` when it ends.
-    init(tag: LaneTag, target: LaneTarget, participants: Int) {
-        self.tag = tag
+    init(_ opening: LaneOpening, _ target: LaneTarget, participants: Int) {
+        tag = opening.tag
+        closeness = opening.closeness
         self.target = target
-        metrics = LaneMetrics(tag.kind, .received)
+        metrics = LaneMetrics(opening.tag.kind, .received)
         state = Guarded(State(participants: participants))
     }
 
     // MARK: Life
 
     /// False when the lane began to close before it was open.
-    func open() -> Bool {
+    ///
+    /// - Parameter paths: what the lane runs over, where it had a choice.
+    func open(over paths: [String] = []) -> Bool {
         let opened = state.withLock { state in
             guard case .opening = state.phase else { return false }
             state.phase = .open
             return true
         }
         guard opened else { return false }
-        log.debug("opened a lane", fields)
+        log.debug("opened a lane", fields + (paths.isEmpty ? [] : [("paths", paths.joined(separator: "; "))]))
+        if !paths.isEmpty { target.onEvent(.paths(tag, paths)) }
         target.onEvent(.opened(tag))
         return true
     }
@@ -107,44 +112,76 @@ final class LaneSession: Sendable {
         target.onEvent(.failed(tag, chunk: chunk, failure))
     }
 
-    /// Waits for a buffer; nil when the lane closes meanwhile.
-    func acquireBuffer() -> ChunkBuffer? { target.buffers.acquire { isClosing } }
-
-    /// Hands a chunk that has arrived to the verification, which owns buffer and outcome from here on.
-    func verify(_ chunk: Int, in buffer: ChunkBuffer, crc32c: UInt32) {
-        metrics.bytes.add(UInt64(target.layout.length(ofChunk: chunk)))
-        metrics.reads.increment()
-        enter()
-        let accepted = target.verification.submit { [self] in
-            let failure = checkAndWrite(chunk, buffer, crc32c: crc32c)
-            target.buffers.release(buffer)
-            finish(chunk, failure)
+    /// Where a read's bytes may go. Waits for a buffer when they can't go in place.
+    ///
+    /// - Throws: `sinkFailed`, or why the lane closes meanwhile.
+    func room(for read: LaneRead) throws(LaneError) -> ChunkRoom {
+        if read.place == .destination {
+            do {
+                let parts = try target.sink.memory(ofChunk: read.chunk)
+                if let parts, parts.count <= LaneLimits.partsInPlace {
+                    return ChunkRoom(parts: parts, pool: target.buffers)
+                }
+            } catch {
+                throw .sinkFailed("\(error)")
+            }
         }
-        guard !accepted else { return }
-        target.buffers.release(buffer)
-        finish(chunk, .noResources("the verification takes nothing more"))
+        guard let buffer = target.buffers.acquire(isCancelled: { isClosing }) else {
+            throw closingError ?? .noResources("the pull's buffers are closed")
+        }
+        return ChunkRoom(buffer: buffer, length: target.layout.length(ofChunk: read.chunk), pool: target.buffers)
     }
 
-    private func finish(_ chunk: Int, _ failure: LaneError?) {
+    /// Bytes of reads under way have come, and their end is not near.
+    func arrived(_ bytes: Int) { target.onEvent(.arrived(tag, bytes: bytes)) }
+
+    /// Hands a chunk that has arrived to the verification, which owns room and outcome from here on.
+    ///
+    /// - Parameter crc32c: of the bytes, from whoever had them in hand; nil when a device brought them, and the
+    ///   verification must look at them itself.
+    func verify(_ read: LaneRead, in room: ChunkRoom, crc32c: UInt32?) {
+        metrics.count(UInt64(target.layout.length(ofChunk: read.chunk)), closeness)
+        enter()
+        if let crc32c, room.isInPlace, target.integrity == .crc {
+            // One comparison is left to do.
+            return finish(read, room, check(read.chunk, room, crc32c: crc32c))
+        }
+        let accepted = target.verification.submit { [self] in
+            let crc = crc32c ?? room.readable.reduce(0) { target.digester.crc32c($1, $0) }
+            finish(read, room, check(read.chunk, room, crc32c: crc) ?? write(read, room))
+        }
+        if !accepted { finish(read, room, .noResources("the verification takes nothing more")) }
+    }
+
+    private func finish(_ read: LaneRead, _ room: ChunkRoom, _ failure: LaneError?) {
+        let length = target.layout.length(ofChunk: read.chunk)
         if let failure {
-            fail(chunk, failure)
+            fail(read.chunk, failure)
+        } else if read.place == .bounce {
+            target.onEvent(
+                .bounced(tag, chunk: read.chunk, bytes: length, BouncedChunk(chunk: read.chunk, room: room)))
         } else {
-            target.onEvent(.verified(tag, chunk: chunk, bytes: target.layout.length(ofChunk: chunk)))
+            target.onEvent(.verified(tag, chunk: read.chunk, bytes: length))
         }
         leave()
     }
 
-    /// Nil when the chunk is in the sink.
-    private func checkAndWrite(_ chunk: Int, _ buffer: ChunkBuffer, crc32c: UInt32) -> LaneError? {
+    /// Nil when the bytes are those of the manifest.
+    private func check(_ chunk: Int, _ room: ChunkRoom, crc32c: UInt32) -> LaneError? {
         if let closingError { return closingError }
-        let bytes = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<target.layout.length(ofChunk: chunk)])
         let expected = target.digests[chunk]
         guard crc32c == expected.crc32c else {
             return .crcMismatch(expected: expected.crc32c, actual: crc32c)
         }
-        if target.integrity == .full, target.digester.strong(bytes) != expected.strong { return .digestMismatch }
+        guard target.integrity == .full else { return nil }
+        return target.digester.strongOfParts(room.readable) == expected.strong ? nil : .digestMismatch
+    }
+
+    /// Nil when the bytes are where this read was to bring them.
+    private func write(_ read: LaneRead, _ room: ChunkRoom) -> LaneError? {
+        guard !room.isInPlace, read.place == .destination else { return nil }
         do {
-            try target.sink.write(chunk: chunk, bytes: bytes)
+            try target.sink.write(chunk: read.chunk, bytes: room.readable[0])
             return nil
         } catch {
             return .sinkFailed("\(error)")

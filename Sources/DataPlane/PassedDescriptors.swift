@@ -3,7 +3,27 @@ import EventThread
 import Glibc
 import Records
 
-/// Descriptors of a source's storages, checked, in the order of the layout; closed with the last reference.
+/// What a source on this host passed, checked: its content, open to be read; closed with the last reference.
+enum PassedContent: Sendable {
+    /// One for each storage, in the order of the layout.
+    case files(PassedDescriptors)
+    case arena(MappedArena)
+
+    /// Receives what DescriptorService passes.
+    static func receive(for layout: Layout, over socket: Socket) throws(LaneError) -> PassedContent {
+        let (descriptors, alignment) = try PassedDescriptors.receive(for: layout, over: socket)
+        guard alignment > 0 else {
+            try descriptors.check(against: layout)
+            return .files(descriptors)
+        }
+        guard let place = ArenaLayout(layout, alignment: UInt64(alignment)) else {
+            throw .protocolViolation("an arena of alignment \(alignment)")
+        }
+        return .arena(try MappedArena(descriptors, place))
+    }
+}
+
+/// Descriptors in the order in which they came; closed with the last reference.
 final class PassedDescriptors: Sendable {
     private let descriptors: [Int32]
 
@@ -13,28 +33,36 @@ final class PassedDescriptors: Sendable {
 
     subscript(storage: Int) -> Int32 { descriptors[storage] }
 
-    /// Receives what DescriptorService passes.
-    static func receive(for layout: Layout, over socket: Socket) throws(LaneError) -> PassedDescriptors {
+    /// One for each storage of the layout, or one alone with the alignment of its arena, which is 0 otherwise.
+    fileprivate static func receive(
+        for layout: Layout, over socket: Socket
+    ) throws(LaneError) -> (PassedDescriptors, alignment: UInt32) {
+        let total = layout.storages.count
         var received: [Int32] = []
         do throws(LaneError) {
             repeat {
-                let batch = try receiveBatch(over: socket, total: layout.storages.count)
+                let (batch, alignment) = try receiveBatch(over: socket, total: total)
                 received += batch
-                guard received.count <= layout.storages.count, !batch.isEmpty || layout.storages.isEmpty else {
+                if alignment > 0 {
+                    guard received.count == 1 else { throw LaneError.protocolViolation("an arena in pieces") }
+                    try acknowledge(over: socket)
+                    return (PassedDescriptors(adopting: received), alignment)
+                }
+                guard received.count <= total, !batch.isEmpty || total == 0 else {
                     throw LaneError.protocolViolation("descriptors for another layout")
                 }
                 try acknowledge(over: socket)
-            } while received.count < layout.storages.count
+            } while received.count < total
         } catch {
             for descriptor in received { close(descriptor) }
             throw error
         }
-        let passed = PassedDescriptors(adopting: received)
-        try passed.check(against: layout)
-        return passed
+        return (PassedDescriptors(adopting: received), 0)
     }
 
-    private static func receiveBatch(over socket: Socket, total: Int) throws(LaneError) -> [Int32] {
+    private static func receiveBatch(
+        over socket: Socket, total: Int
+    ) throws(LaneError) -> (descriptors: [Int32], alignment: UInt32) {
         var head = [UInt8](repeating: 0, count: DescriptorBatch.size)
         var descriptors = [Int32](repeating: -1, count: LaneLimits.descriptorsInBatch)
         var count = 0
@@ -54,7 +82,7 @@ final class PassedDescriptors: Sendable {
             for descriptor in descriptors.prefix(count) { close(descriptor) }
             throw .protocolViolation("descriptors for another layout")
         }
-        return Array(descriptors.prefix(count))
+        return (Array(descriptors.prefix(count)), batch.alignment)
     }
 
     private static func acknowledge(over socket: Socket) throws(LaneError) {
@@ -67,7 +95,7 @@ final class PassedDescriptors: Sendable {
     }
 
     /// A pipe would hang us, and through a writable descriptor we could change what others read.
-    private func check(against layout: Layout) throws(LaneError) {
+    fileprivate func check(against layout: Layout) throws(LaneError) {
         for (descriptor, storage) in zip(descriptors, layout.storages) {
             var status = stat()
             guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {

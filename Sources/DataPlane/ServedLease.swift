@@ -33,10 +33,12 @@ package struct ServedLease: Sendable {
     package let content: any StorageContent
     package let layout: Layout
     package let availability: ChunkAvailability
+    /// How near the reader is, for metrics.
+    package let closeness: Closeness
 
     package init(
         lease: LeaseID, sessionKey: Digest256, window: UInt16, content: any StorageContent, layout: Layout,
-        availability: ChunkAvailability
+        availability: ChunkAvailability, closeness: Closeness = .far
     ) {
         self.lease = lease
         self.sessionKey = sessionKey
@@ -44,5 +46,6 @@ package struct ServedLease: Sendable {
         self.content = content
         self.layout = layout
         self.availability = availability
+        self.closeness = closeness
     }
 }

@@ -4,7 +4,7 @@ import Glibc
 import Records
 import Telemetry
 
-/// Reads chunks of a source on the same host from the read-only descriptors that it passed.
+/// Reads chunks of a source on the same host from its memory, or from the read-only files that it passed.
 ///
 /// One thread opens the lane and then waits for the lease's end, which the source shows by closing the socket; others read. A
 /// chunk that the source doesn't have yet looks like a wrong one here, so ask only for chunks of its have-map.
@@ -12,18 +12,10 @@ final class SharedMemoryLaneReader: LaneReader {
     /// Threads that read. Two copy nearly twice as fast as one, more meet the memory's own limit.
     private static let readers = 2
 
-    private struct State {
-        /// Reads asked for before the lane was open.
-        var waiting: [Int] = []
-        var socket: Socket?
-        var passed: PassedDescriptors?
-        var isClosing = false
-    }
-
     private let opening: LaneOpening
     private let session: LaneSession
     private let threads: WorkerPool
-    private let state = Guarded(State())
+    private let gate = LaneGate<PassedContent>()
 
     var tag: LaneTag { opening.tag }
 
@@ -38,66 +30,31 @@ final class SharedMemoryLaneReader: LaneReader {
     private init(_ opening: LaneOpening, _ target: LaneTarget, threads: WorkerPool) {
         self.opening = opening
         self.threads = threads
-        session = LaneSession(tag: opening.tag, target: target, participants: 1)
+        session = LaneSession(opening, target, participants: 1)
     }
 
     // MARK: Any thread
 
-    func read(chunk: Int) {
-        guard (0..<session.target.layout.chunkCount).contains(chunk) else {
-            return session.fail(chunk, .notAvailable)
-        }
-        enum Way {
-            case start(PassedDescriptors)
-            case wait
-            case refuse(LaneError)
-        }
-        let way: Way = state.withLock { state in
-            if state.isClosing { return .refuse(.connectionLost("the lane has ended")) }
-            if let passed = state.passed {
-                // Under this lock, so that `closed` can't overtake the read.
-                session.enter()
-                return .start(passed)
-            }
-            guard state.waiting.count < LaneLimits.waitingReads else {
-                return .refuse(.tooManyReads(limit: LaneLimits.waitingReads))
-            }
-            state.waiting.append(chunk)
-            return .wait
-        }
-        switch way {
-        case .start(let passed): start(chunk, passed)
-        case .wait: return
-        case .refuse(let failure): session.fail(chunk, failure)
-        }
+    func read(_ read: LaneRead) {
+        if let passed = gate.admit(read, to: session) { start(read, passed) }
     }
 
     func close() { end(because: nil) }
 
     private func end(because failure: LaneError?) {
         guard session.beginClosing(because: failure) else { return }
-        let (socket, chunks): (Socket?, [Int]) = state.withLock { state in
-            state.isClosing = true
-            // Reads under way hold them until their next block.
-            state.passed = nil
-            let chunks = state.waiting
-            state.waiting = []
-            return (state.socket, chunks)
-        }
-        socket?.abort()
-        let reason = session.closingError ?? .connectionLost("the lane has ended")
-        for chunk in chunks { session.fail(chunk, reason) }
+        _ = gate.close(session)
         session.leave()
     }
 
     /// Hands a read, for which `session.enter` was called, to the reading threads.
-    private func start(_ chunk: Int, _ passed: PassedDescriptors) {
+    private func start(_ read: LaneRead, _ passed: PassedContent) {
         let accepted = threads.submit { [self] in
-            readNow(chunk, passed)
+            readNow(read, passed)
             session.leave()
         }
         guard !accepted else { return }
-        session.fail(chunk, .tooManyReads(limit: LaneLimits.waitingReads))
+        session.fail(read.chunk, .tooManyReads(limit: LaneLimits.waitingReads))
         session.leave()
     }
 
@@ -107,7 +64,7 @@ final class SharedMemoryLaneReader: LaneReader {
         do throws(LaneError) {
             let socket = try connect()
             try opening.shakeHands(over: socket)
-            let passed = try PassedDescriptors.receive(for: session.target.layout, over: socket)
+            let passed = try PassedContent.receive(for: session.target.layout, over: socket)
             session.metrics.openConnections.add(1)
             defer { session.metrics.openConnections.add(-1) }
             try opened(passed)
@@ -130,25 +87,13 @@ final class SharedMemoryLaneReader: LaneReader {
         } catch {
             throw .unreachable("\(path)/\(name): \(error)")
         }
-        let isWanted = state.withLock { state in
-            state.socket = socket
-            return !state.isClosing
-        }
-        guard isWanted else { throw .connectionLost("the lane was closed while it opened") }
+        guard gate.hold(socket) else { throw .connectionLost("the lane was closed while it opened") }
         return socket
     }
 
-    private func opened(_ passed: PassedDescriptors) throws(LaneError) {
+    private func opened(_ passed: PassedContent) throws(LaneError) {
         guard session.open() else { throw .connectionLost("the lane was closed while it opened") }
-        let chunks: [Int] = state.withLock { state in
-            guard !state.isClosing else { return [] }
-            state.passed = passed
-            let chunks = state.waiting
-            state.waiting = []
-            for _ in chunks { session.enter() }
-            return chunks
-        }
-        for chunk in chunks { start(chunk, passed) }
+        for read in gate.open(passed, session) { start(read, passed) }
     }
 
     private func awaitEnd(of socket: Socket) throws(LaneError) {
@@ -162,32 +107,55 @@ final class SharedMemoryLaneReader: LaneReader {
 
     // MARK: Reading threads
 
-    private func readNow(_ chunk: Int, _ passed: PassedDescriptors) {
-        guard let buffer = session.acquireBuffer() else {
-            return session.fail(chunk, session.closingError ?? .noResources("the pull's buffers are closed"))
-        }
+    private func readNow(_ read: LaneRead, _ passed: PassedContent) {
         do throws(LaneError) {
-            let crc = try fill(buffer, chunk, passed)
-            session.verify(chunk, in: buffer, crc32c: crc)
+            let room = try session.room(for: read)
+            let crc =
+                switch passed {
+                case .files(let descriptors): try fill(room, read.chunk, descriptors)
+                case .arena(let arena): try fill(room, read.chunk, arena)
+                }
+            session.verify(read, in: room, crc32c: crc)
         } catch {
-            session.target.buffers.release(buffer)
-            session.fail(chunk, error)
+            session.fail(read.chunk, error)
         }
     }
 
-    /// Reads the chunk's pieces in blocks, each digested while it is hot.
-    private func fill(_ buffer: ChunkBuffer, _ chunk: Int, _ passed: PassedDescriptors) throws(LaneError) -> UInt32 {
+    /// Copies the chunk out of the source's memory and digests it in one go.
+    private func fill(_ room: ChunkRoom, _ chunk: Int, _ arena: MappedArena) throws(LaneError) -> UInt32 {
         var crc: UInt32 = 0
+        var cursor = ChunkRoom.Cursor(room)
+        for extent in arena.place.extents(ofChunk: chunk, in: session.target.layout) {
+            let memory = arena.memory(of: extent)
+            var done = 0
+            while done < memory.count {
+                if let closing = session.closingError { throw closing }
+                let block = cursor.next(limit: min(memory.count - done, LaneLimits.copiedBlock))
+                crc = DataPlaneKernels.copy(
+                    UnsafeRawBufferPointer(rebasing: memory[done..<done + block.count]), to: block, crc32c: crc)
+                done += block.count
+            }
+        }
+        return crc
+    }
+
+    /// Reads the chunk's pieces in blocks, each digested while it is hot.
+    private func fill(_ room: ChunkRoom, _ chunk: Int, _ passed: PassedDescriptors) throws(LaneError) -> UInt32 {
+        var crc: UInt32 = 0
+        var cursor = ChunkRoom.Cursor(room)
         for piece in session.target.layout.pieces(ofChunk: chunk) {
             var done = 0
             while done < piece.length {
                 if let closing = session.closingError { throw closing }
-                let start = piece.chunkOffset + done
-                let length = min(piece.length - done, LaneLimits.hotBlock)
-                let block = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[start..<start + length])
-                let count = try read(block, piece, at: piece.offset + UInt64(done), passed)
-                crc = session.target.digester.crc32c(UnsafeRawBufferPointer(rebasing: block[..<count]), crc)
-                done += count
+                let block = cursor.next(limit: min(piece.length - done, LaneLimits.hotBlock))
+                var filled = 0
+                while filled < block.count {
+                    let rest = UnsafeMutableRawBufferPointer(rebasing: block[filled...])
+                    let count = try read(rest, piece, at: piece.offset + UInt64(done + filled), passed)
+                    crc = session.target.digester.crc32c(UnsafeRawBufferPointer(rebasing: rest[..<count]), crc)
+                    filled += count
+                }
+                done += block.count
             }
         }
         return crc

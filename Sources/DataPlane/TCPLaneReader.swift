@@ -36,7 +36,7 @@ final class TCPLaneReader: LaneReader {
     private init(_ opening: LaneOpening, _ target: LaneTarget, connections: Int, threads: WorkerPool) {
         self.opening = opening
         self.threads = threads
-        session = LaneSession(tag: opening.tag, target: target, participants: connections)
+        session = LaneSession(opening, target, participants: connections)
         state = Guarded(
             State(
                 queues: TCPReadQueues(window: opening.windowInUse, connections: connections),
@@ -46,15 +46,15 @@ final class TCPLaneReader: LaneReader {
 
     // MARK: Any thread
 
-    func read(chunk: Int) {
-        guard (0..<session.target.layout.chunkCount).contains(chunk) else {
-            return session.fail(chunk, .notAvailable)
+    func read(_ read: LaneRead) {
+        guard (0..<session.target.layout.chunkCount).contains(read.chunk) else {
+            return session.fail(read.chunk, .notAvailable)
         }
         let refusal: LaneError? = state.withLock { state in
             if state.isClosing { return .connectionLost("the lane has ended") }
-            return state.queues.append(chunk) ? nil : .tooManyReads(limit: LaneLimits.waitingReads)
+            return state.queues.append(read) ? nil : .tooManyReads(limit: LaneLimits.waitingReads)
         }
-        if let refusal { return session.fail(chunk, refusal) }
+        if let refusal { return session.fail(read.chunk, refusal) }
         startReads()
     }
 
@@ -62,13 +62,13 @@ final class TCPLaneReader: LaneReader {
 
     private func end(because failure: LaneError?) {
         guard session.beginClosing(because: failure) else { return }
-        let (sockets, chunks): ([Socket], [Int]) = state.withLock { state in
+        let (sockets, reads): ([Socket], [LaneRead]) = state.withLock { state in
             state.isClosing = true
             return (state.sockets.compactMap { $0 }, state.queues.takeAll())
         }
         for socket in sockets { socket.abort() }
         let reason = session.closingError ?? .connectionLost("the lane has ended")
-        for chunk in chunks { session.fail(chunk, reason) }
+        for read in reads { session.fail(read.chunk, reason) }
         session.leave()
     }
 
@@ -77,7 +77,7 @@ final class TCPLaneReader: LaneReader {
         let failure: SocketFailure? = state.withLock { state in
             guard state.isOpen, !state.isClosing else { return nil }
             while let (connection, read) = state.queues.start() {
-                let frame = LaneRequest(id: read.id, chunk: UInt64(read.chunk)).encoded
+                let frame = LaneRequest(id: read.id, chunk: UInt64(read.read.chunk)).encoded
                 state.unsent[connection].append(contentsOf: frame)
                 do throws(SocketFailure) {
                     try Self.flush(connection, &state)
@@ -142,12 +142,13 @@ final class TCPLaneReader: LaneReader {
 
     private func receiveResponse(_ connection: Int, _ socket: Socket) throws(LaneError) {
         let response = try receiveHead(connection, socket)
-        guard let read = state.withLock({ $0.queues.head(of: connection) }) else {
+        guard let head = state.withLock({ $0.queues.head(of: connection) }) else {
             throw session.closingError ?? .protocolViolation("a response that nobody asked for")
         }
-        guard read.id == response.id else { throw .protocolViolation("a response out of order") }
+        guard head.id == response.id else { throw .protocolViolation("a response out of order") }
+        let read = head.read
         switch response.status {
-        case .bytes: try receiveChunk(read.chunk, response, connection, socket)
+        case .bytes: try receiveChunk(read, response, connection, socket)
         case .notAvailable, .outOfRange:
             if finishHead(of: connection) { session.fail(read.chunk, .notAvailable) }
             startReads()
@@ -176,25 +177,37 @@ final class TCPLaneReader: LaneReader {
 
     /// The read stays in flight until its last byte is here, so that whoever ends the lane meanwhile owes its outcome.
     private func receiveChunk(
-        _ chunk: Int, _ response: LaneResponse, _ connection: Int, _ socket: Socket
+        _ read: LaneRead, _ response: LaneResponse, _ connection: Int, _ socket: Socket
     ) throws(LaneError) {
-        let length = session.target.layout.length(ofChunk: chunk)
+        let length = session.target.layout.length(ofChunk: read.chunk)
         guard response.length == UInt64(length) else { throw .protocolViolation("a chunk of another length") }
-        guard let buffer = session.acquireBuffer() else { throw .connectionLost("the lane was closed") }
+        let room: ChunkRoom
+        do throws(LaneError) {
+            room = try session.room(for: read)
+        } catch .sinkFailed(let why) {
+            if finishHead(of: connection) { session.fail(read.chunk, .sinkFailed(why)) }
+            throw .connectionLost("the bytes could not be taken: \(why)")
+        }
         var crc: UInt32 = 0
+        var untold = 0
+        var told = MonotonicClock.now()
         let digester = session.target.digester
         do throws(SocketFailure) {
-            let bytes = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<length])
-            try receive(into: bytes, connection, socket) { crc = digester.crc32c($0, crc) }
+            for part in room.parts {
+                try receive(into: part, connection, socket) { bytes in
+                    crc = digester.crc32c(bytes, crc)
+                    untold += bytes.count
+                    let now = MonotonicClock.now()
+                    guard now - told >= LaneLimits.arrivalPeriod else { return }
+                    session.arrived(untold)
+                    (told, untold) = (now, 0)
+                }
+            }
         } catch {
-            session.target.buffers.release(buffer)
             throw session.closingError ?? .connectionLost(error.description)
         }
-        guard finishHead(of: connection) else {
-            session.target.buffers.release(buffer)
-            throw .connectionLost("the lane was closed")
-        }
-        session.verify(chunk, in: buffer, crc32c: crc)
+        guard finishHead(of: connection) else { throw .connectionLost("the lane was closed") }
+        session.verify(read, in: room, crc32c: crc)
         startReads()
     }
 
@@ -220,6 +233,8 @@ final class TCPLaneReader: LaneReader {
                 arrived(UnsafeRawBufferPointer(rebasing: block[..<count]))
                 filled += count
             } else {
+                // Once for a block and not for each segment: waking costs more than the copy.
+                socket.setOption(SOL_SOCKET, SO_RCVLOWAT, Int32(end - filled))
                 try socket.wait(for: POLLIN | (try flushedAll(connection) ? 0 : POLLOUT), until: nil)
             }
         }

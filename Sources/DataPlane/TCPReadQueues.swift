@@ -3,11 +3,11 @@
 struct TCPReadQueues {
     struct InFlight: Equatable {
         let id: UInt32
-        let chunk: Int
+        let read: LaneRead
     }
 
     private let window: Int
-    private var waiting: [Int] = []
+    private var waiting: [LaneRead] = []
     private var inFlight: [[InFlight]]
     private var nextID: UInt32 = 0
 
@@ -17,9 +17,9 @@ struct TCPReadQueues {
     }
 
     /// False when too many wait.
-    mutating func append(_ chunk: Int) -> Bool {
+    mutating func append(_ read: LaneRead) -> Bool {
         guard waiting.count < LaneLimits.waitingReads else { return false }
-        waiting.append(chunk)
+        waiting.append(read)
         return true
     }
 
@@ -28,7 +28,7 @@ struct TCPReadQueues {
         guard !waiting.isEmpty, inFlight.reduce(0, { $0 + $1.count }) < window,
             let connection = inFlight.indices.min(by: { inFlight[$0].count < inFlight[$1].count })
         else { return nil }
-        let read = InFlight(id: nextID, chunk: waiting.removeFirst())
+        let read = InFlight(id: nextID, read: waiting.removeFirst())
         nextID &+= 1
         inFlight[connection].append(read)
         return (connection, read)
@@ -43,8 +43,8 @@ struct TCPReadQueues {
     }
 
     /// Takes everything out.
-    mutating func takeAll() -> [Int] {
-        let all = inFlight.flatMap { $0.map(\.chunk) } + waiting
+    mutating func takeAll() -> [LaneRead] {
+        let all = inFlight.flatMap { $0.map(\.read) } + waiting
         waiting = []
         inFlight = inFlight.map { _ in [] }
         return all

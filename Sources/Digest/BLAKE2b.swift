@@ -3,14 +3,12 @@
 /// Incremental, unkeyed, 32 bytes out. Shells inject libsodium's for bulk content; this one serves pure logic and tests.
 package struct BLAKE2b: Sendable {
     private static let blockSize = 128
-    private var state: [UInt64]
+    private var state = State()
+    /// What has come and is not yet compressed.
     private var buffer: [UInt8] = []
     private var consumed: UInt64 = 0
 
-    package init() {
-        state = Self.initialisation
-        state[0] ^= 0x0101_0000 ^ UInt64(Digest256.byteCount)
-    }
+    package init() {}
 
     package static func digest(_ message: [UInt8]) -> Digest256 {
         message.withUnsafeBytes(digest(of:))
@@ -27,56 +25,78 @@ package struct BLAKE2b: Sendable {
     package mutating func update(_ bytes: ArraySlice<UInt8>) { bytes.withUnsafeBytes { update($0) } }
 
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            // The last block must stay in the buffer until `finish` knows that it is the last.
-            if buffer.count == Self.blockSize {
-                consumed += UInt64(Self.blockSize)
-                compress(isLast: false)
-                buffer.removeAll(keepingCapacity: true)
-            }
-            let part = rest.prefix(Self.blockSize - buffer.count)
-            buffer.append(contentsOf: part)
-            rest = rest[part.endIndex...]
+        var offset = 0
+        // The last block must stay in the buffer until `finish` knows that it is the last.
+        if !buffer.isEmpty, buffer.count + bytes.count > Self.blockSize {
+            offset = Self.blockSize - buffer.count
+            buffer.append(contentsOf: bytes[..<offset])
+            consumed += UInt64(Self.blockSize)
+            buffer.withUnsafeBytes { state.compress($0, consumed: consumed, isLast: false) }
+            buffer.removeAll(keepingCapacity: true)
         }
+        while bytes.count - offset > Self.blockSize {
+            consumed += UInt64(Self.blockSize)
+            let block = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + Self.blockSize])
+            state.compress(block, consumed: consumed, isLast: false)
+            offset += Self.blockSize
+        }
+        if buffer.isEmpty { buffer.reserveCapacity(Self.blockSize) }
+        buffer.append(contentsOf: bytes[offset...])
     }
 
     package consuming func finish() -> Digest256 {
         consumed += UInt64(buffer.count)
-        buffer.append(contentsOf: [UInt8](repeating: 0, count: Self.blockSize - buffer.count))
-        compress(isLast: true)
-        var bytes: [UInt8] = []
-        for word in state.prefix(4) {
-            for shift in stride(from: 0, through: 56, by: 8) {
-                bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+        buffer.append(contentsOf: repeatElement(0, count: Self.blockSize - buffer.count))
+        buffer.withUnsafeBytes { state.compress($0, consumed: consumed, isLast: true) }
+        return state.digest
+    }
+
+    /// The chain value h0 to h7, as fields: an array would cost an allocation for each hash.
+    private struct State: Sendable {
+        var a, b, c, d, e, f, g, h: UInt64
+
+        init() {
+            let start = BLAKE2b.initialisation
+            (a, b, c, d) = (start.0 ^ 0x0101_0000 ^ UInt64(Digest256.byteCount), start.1, start.2, start.3)
+            (e, f, g, h) = (start.4, start.5, start.6, start.7)
+        }
+
+        var digest: Digest256 {
+            withUnsafeBytes(of: (a.littleEndian, b.littleEndian, c.littleEndian, d.littleEndian)) {
+                Digest256(Array($0)) ?? .zero
             }
         }
-        return Digest256(bytes) ?? .zero
-    }
 
-    private mutating func compress(isLast: Bool) {
-        let words = Self.words(of: buffer)
-        let order = Self.permutations
-        var lanes = Lanes(state: state, initialisation: Self.initialisation)
-        lanes.m ^= consumed
-        if isLast { lanes.o = ~lanes.o }
-        for round in 0..<12 {
-            let start = round % 10 * 16
-            Lanes.mix(&lanes.a, &lanes.e, &lanes.i, &lanes.m, words[order[start]], words[order[start + 1]])
-            Lanes.mix(&lanes.b, &lanes.f, &lanes.j, &lanes.n, words[order[start + 2]], words[order[start + 3]])
-            Lanes.mix(&lanes.c, &lanes.g, &lanes.k, &lanes.o, words[order[start + 4]], words[order[start + 5]])
-            Lanes.mix(&lanes.d, &lanes.h, &lanes.l, &lanes.p, words[order[start + 6]], words[order[start + 7]])
-            Lanes.mix(&lanes.a, &lanes.f, &lanes.k, &lanes.p, words[order[start + 8]], words[order[start + 9]])
-            Lanes.mix(&lanes.b, &lanes.g, &lanes.l, &lanes.m, words[order[start + 10]], words[order[start + 11]])
-            Lanes.mix(&lanes.c, &lanes.h, &lanes.i, &lanes.n, words[order[start + 12]], words[order[start + 13]])
-            Lanes.mix(&lanes.d, &lanes.e, &lanes.j, &lanes.o, words[order[start + 14]], words[order[start + 15]])
-        }
-        lanes.fold(into: &state)
-    }
-
-    private static func words(of block: [UInt8]) -> [UInt64] {
-        block.withUnsafeBytes { bytes in
-            (0..<16).map { UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self)) }
+        mutating func compress(_ block: UnsafeRawBufferPointer, consumed: UInt64, isLast: Bool) {
+            func word(_ index: UInt8) -> UInt64 {
+                UInt64(littleEndian: block.loadUnaligned(fromByteOffset: 8 * Int(index), as: UInt64.self))
+            }
+            var lanes = Lanes(state: self)
+            lanes.m ^= consumed
+            if isLast { lanes.o = ~lanes.o }
+            BLAKE2b.permutations.withUnsafeBufferPointer { order in
+                for round in 0..<12 {
+                    let start = round % 10 * 16
+                    Lanes.mix(
+                        &lanes.a, &lanes.e, &lanes.i, &lanes.m, word(order[start]), word(order[start + 1]))
+                    Lanes.mix(
+                        &lanes.b, &lanes.f, &lanes.j, &lanes.n, word(order[start + 2]), word(order[start + 3]))
+                    Lanes.mix(
+                        &lanes.c, &lanes.g, &lanes.k, &lanes.o, word(order[start + 4]), word(order[start + 5]))
+                    Lanes.mix(
+                        &lanes.d, &lanes.h, &lanes.l, &lanes.p, word(order[start + 6]), word(order[start + 7]))
+                    Lanes.mix(
+                        &lanes.a, &lanes.f, &lanes.k, &lanes.p, word(order[start + 8]), word(order[start + 9]))
+                    Lanes.mix(
+                        &lanes.b, &lanes.g, &lanes.l, &lanes.m, word(order[start + 10]), word(order[start + 11]))
+                    Lanes.mix(
+                        &lanes.c, &lanes.h, &lanes.i, &lanes.n, word(order[start + 12]), word(order[start + 13]))
+                    Lanes.mix(
+                        &lanes.d, &lanes.e, &lanes.j, &lanes.o, word(order[start + 14]), word(order[start + 15]))
+                }
+            }
+            (a, b, c, d) = (a ^ lanes.a ^ lanes.i, b ^ lanes.b ^ lanes.j, c ^ lanes.c ^ lanes.k, d ^ lanes.d ^ lanes.l)
+            (e, f, g, h) = (e ^ lanes.e ^ lanes.m, f ^ lanes.f ^ lanes.n, g ^ lanes.g ^ lanes.o, h ^ lanes.h ^ lanes.p)
         }
     }
 
@@ -85,17 +105,9 @@ package struct BLAKE2b: Sendable {
         var a, b, c, d, e, f, g, h: UInt64
         var i, j, k, l, m, n, o, p: UInt64
 
-        init(state: [UInt64], initialisation: [UInt64]) {
-            (a, b, c, d) = (state[0], state[1], state[2], state[3])
-            (e, f, g, h) = (state[4], state[5], state[6], state[7])
-            (i, j, k, l) = (initialisation[0], initialisation[1], initialisation[2], initialisation[3])
-            (m, n, o, p) = (initialisation[4], initialisation[5], initialisation[6], initialisation[7])
-        }
-
-        func fold(into state: inout [UInt64]) {
-            for (index, word) in [a ^ i, b ^ j, c ^ k, d ^ l, e ^ m, f ^ n, g ^ o, h ^ p].enumerated() {
-                state[index] ^= word
-            }
+        init(state: State) {
+            (a, b, c, d, e, f, g, h) = (state.a, state.b, state.c, state.d, state.e, state.f, state.g, state.h)
+            (i, j, k, l, m, n, o, p) = BLAKE2b.initialisation
         }
 
         @inline(__always)
@@ -118,13 +130,15 @@ package struct BLAKE2b: Sendable {
     }
 
     /// SHA-512's initial values (RFC 7693, 2.6).
-    private static let initialisation: [UInt64] = [
-        0x6a09_e667_f3bc_c908, 0xbb67_ae85_84ca_a73b, 0x3c6e_f372_fe94_f82b, 0xa54f_f53a_5f1d_36f1,
-        0x510e_527f_ade6_82d1, 0x9b05_688c_2b3e_6c1f, 0x1f83_d9ab_fb41_bd6b, 0x5be0_cd19_137e_2179,
-    ]
+    private static var initialisation: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) {
+        (
+            0x6a09_e667_f3bc_c908, 0xbb67_ae85_84ca_a73b, 0x3c6e_f372_fe94_f82b, 0xa54f_f53a_5f1d_36f1,
+            0x510e_527f_ade6_82d1, 0x9b05_688c_2b3e_6c1f, 0x1f83_d9ab_fb41_bd6b, 0x5be0_cd19_137e_2179
+        )
+    }
 
     /// Message word order of each round (RFC 7693, 2.7), sixteen to a round.
-    private static let permutations: [Int] = [
+    private static let permutations: [UInt8] = [
         0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
         14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3,
         11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4,

@@ -1,17 +1,26 @@
-/// How the content of a chunk is digested: both functions are injected, so that shells use the CPU's instructions and
+/// How the content of a chunk is digested: the functions are injected, so that shells use the CPU's instructions and
 /// libsodium while pure logic, tests and the simulator use `portable`. All implementations give equal results.
 package struct ChunkDigester: Sendable {
     /// CRC-32C of the bytes, continuing a seed (0 to begin).
     package let crc32c: @Sendable (UnsafeRawBufferPointer, UInt32) -> UInt32
     /// BLAKE2b-256 of the bytes.
     package let strong: @Sendable (UnsafeRawBufferPointer) -> Digest256
+    /// The same of bytes that lie in several places, in order.
+    package let strongOfParts: @Sendable ([UnsafeRawBufferPointer]) -> Digest256
 
+    /// - Parameter strongOfParts: nil takes a copy of the parts end to end, and digests that.
     package init(
         crc32c: @escaping @Sendable (UnsafeRawBufferPointer, UInt32) -> UInt32,
-        strong: @escaping @Sendable (UnsafeRawBufferPointer) -> Digest256
+        strong: @escaping @Sendable (UnsafeRawBufferPointer) -> Digest256,
+        strongOfParts: (@Sendable ([UnsafeRawBufferPointer]) -> Digest256)? = nil
     ) {
         self.crc32c = crc32c
         self.strong = strong
+        self.strongOfParts =
+            strongOfParts ?? { parts in
+                if parts.count == 1 { return strong(parts[0]) }
+                return parts.flatMap(Array.init).withUnsafeBytes { strong($0) }
+            }
     }
 
     package static let portable = ChunkDigester(

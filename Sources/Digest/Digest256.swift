@@ -46,12 +46,18 @@ package struct Digest256: Hashable, Comparable, Sendable {
     }
 
     package var bytes: [UInt8] {
-        var result: [UInt8] = []
-        result.reserveCapacity(Self.byteCount)
-        for word in [first, second, third, fourth] {
-            withUnsafeBytes(of: word.bigEndian) { result.append(contentsOf: $0) }
+        [UInt8](unsafeUninitializedCapacity: Self.byteCount) { buffer, count in
+            withUnsafeBytes { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: $0) }
+            count = Self.byteCount
         }
-        return result
+    }
+
+    /// Appends the 32 bytes in order.
+    package func append(to bytes: inout [UInt8]) { withUnsafeBytes { bytes.append(contentsOf: $0) } }
+
+    private func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        Swift.withUnsafeBytes(
+            of: (first.bigEndian, second.bigEndian, third.bigEndian, fourth.bigEndian), body)
     }
 
     /// The leading 64 bits: a cheap, uniformly distributed number for buckets and rendezvous hashing.

@@ -30,7 +30,7 @@ package final class TerminationSignals: Sendable {
         signal(SIGPIPE, SIG_IGN)
     }
 
-    /// Returns the number of the first signal.
+    /// Returns the number of the next signal; one wait at a time.
     package func wait() async -> Int32 {
         let descriptor = Self.doorbell.load(ordering: .sequentiallyConsistent)
         let thread = self.thread
@@ -38,6 +38,7 @@ package final class TerminationSignals: Sendable {
             let isPosted = thread.post {
                 thread.register(descriptor: descriptor, events: .readable) { _ in
                     thread.unregister(descriptor: descriptor)
+                    mx_eventfd_drain(descriptor)
                     continuation.resume()
                 }
             }

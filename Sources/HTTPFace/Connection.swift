@@ -8,6 +8,8 @@ import Telemetry
 /// that answer merely carry the reference back there.
 final class Connection: @unchecked Sendable {
     private enum Phase {
+        /// The channel has something to settle before the first byte.
+        case beginning
         case reading
         case answering(Request, Route, Task<Void, Never>?)
         case sending(closes: Bool)
@@ -22,8 +24,10 @@ final class Connection: @unchecked Sendable {
     /// When it began to wait for the client's next move.
     private(set) var waitingSince = MonotonicClock.now()
     private unowned let owner: ConnectionTable
+    private var channel: any ByteChannel
+    private var hasBegun = false
     private var reader: RequestReader
-    private var phase = Phase.reading
+    private var phase = Phase.beginning
     private var timer: TimerID?
     private var output: [UInt8] = []
     private var sent = 0
@@ -31,6 +35,8 @@ final class Connection: @unchecked Sendable {
     init(descriptor: Int32, owner: ConnectionTable) {
         self.descriptor = descriptor
         self.owner = owner
+        channel = owner.configuration.channel?(descriptor) ?? PlainChannel(descriptor: descriptor)
+        if channel is PlainChannel { phase = .reading }
         reader = RequestReader(maximumBytes: owner.configuration.maximumRequestBytes)
     }
 
@@ -39,7 +45,7 @@ final class Connection: @unchecked Sendable {
     /// Nothing is owed to the client, so the connection may be given up for another.
     var isExpendable: Bool {
         switch phase {
-        case .reading, .lingering: true
+        case .beginning, .reading, .lingering: true
         case .answering, .sending, .closed: false
         }
     }
@@ -66,6 +72,7 @@ final class Connection: @unchecked Sendable {
 
     private func ready(_ events: PollEvents) {
         switch phase {
+        case .beginning: settle()
         case .reading: receive()
         // Nothing else is asked for then.
         case .answering: if !events.isDisjoint(with: [.hangup, .error, .invalid]) { close() }
@@ -84,19 +91,40 @@ final class Connection: @unchecked Sendable {
         case .answering(let request, let route, _):
             stopAnswering()
             reply(Routes.late(route), to: request)
-        case .reading, .sending, .lingering, .closed: close()
+        case .beginning, .reading, .sending, .lingering, .closed: close()
         }
         advance()
+    }
+
+    // MARK: Beginning
+
+    private func settle() {
+        let isFirst = !hasBegun
+        hasBegun = true
+        if isFirst, SocketPiece.beginsPlainly(descriptor) {
+            channel = PlainChannel(descriptor: descriptor)
+            return reply(.error(.badRequest, "this port speaks TLS: use https://"), to: nil)
+        }
+        switch channel.begin() {
+        case .ready:
+            phase = .reading
+            thread.modify(descriptor: descriptor, events: .readable)
+        case .wantsRead: thread.modify(descriptor: descriptor, events: .readable)
+        case .wantsWrite: thread.modify(descriptor: descriptor, events: .writable)
+        case .failed(let reason):
+            owner.handshakeFailed(reason)
+            close()
+        }
     }
 
     // MARK: Reading
 
     private func receive() {
-        switch SocketPiece.receive(from: descriptor) {
+        switch channel.receive() {
         case .bytes(let bytes):
             // The time between two requests is not the second one's.
             if reader.isEmpty { setTimer(owner.configuration.requestTimeout) }
-            reader.append(bytes)
+            reader.append(bytes[...])
         case .nothing: return
         case .ended: close()
         }
@@ -168,10 +196,8 @@ final class Connection: @unchecked Sendable {
 
     private func flush() {
         guard case .sending(let closes) = phase else { return }
-        switch SocketPiece.send(output[sent...], to: descriptor) {
-        case .failed: return close()
-        case .sent(let count): sent += count
-        }
+        guard let count = channel.send(output[sent...]) else { return close() }
+        sent += count
         guard sent == output.count else { return thread.modify(descriptor: descriptor, events: .writable) }
         owner.release(output.count)
         output = []
@@ -190,6 +216,7 @@ final class Connection: @unchecked Sendable {
     /// Closing a socket with unread bytes resets it, and the client may lose the answer.
     private func linger() {
         phase = .lingering(bytes: 0)
+        channel.finish()
         setTimer(HTTPLimits.lingerTimeout)
         if shutdown(descriptor, Int32(SHUT_WR)) != 0 { close() }
     }

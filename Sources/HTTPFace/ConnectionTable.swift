@@ -43,6 +43,12 @@ final class ConnectionTable: @unchecked Sendable {
 
     func queue(for route: Route) -> AnswerQueue { route.isProbe ? probes : contents }
 
+    /// Anybody can fail as often as they like, so nobody is told at the usual level.
+    func handshakeFailed(_ reason: String) {
+        metrics.handshakeFailures.increment()
+        log.debug("a TLS handshake failed", [("reason", reason)])
+    }
+
     // MARK: Answers that wait for their clients
 
     /// Whether an answer may be kept until its client takes it. A large one goes through alone, whatever its size.

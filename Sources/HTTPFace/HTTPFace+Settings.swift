@@ -13,6 +13,8 @@ extension HTTPFace {
         package var maximumRequestBytes = 64 * 1024
         /// Bytes of answers that wait for clients to take them, all connections together.
         package var maximumUnsentBytes = 64 * 1024 * 1024
+        /// Makes what moves the bytes of a new connection, for its socket; nil for plain HTTP.
+        package var channel: (@Sendable (_ descriptor: Int32) -> any ByteChannel)?
 
         package init(address: String, port: UInt16) {
             self.address = address

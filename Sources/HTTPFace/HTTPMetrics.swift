@@ -8,6 +8,8 @@ struct HTTPMetrics: Sendable {
         help: "HTTP connections closed, or not accepted, since too many were open.")
     let timeouts = Metrics.shared.counter(
         "modelexpress_http_timeouts_total", help: "HTTP clients and answers that took too long.")
+    let handshakeFailures = Metrics.shared.counter(
+        "modelexpress_http_tls_handshake_failures_total", help: "TLS handshakes of HTTP clients that failed.")
     private let fine = Self.answers("2xx")
     private let clientErrors = Self.answers("4xx")
     private let serverErrors = Self.answers("5xx")

@@ -1,7 +1,7 @@
-/// The `http://host[:port][/path]` of a server.
+/// The `http://host[:port][/path]` of a server, or the same with `https`.
 struct HTTPAddress: Hashable, Sendable {
-    private static let defaultPort: UInt16 = 80
-
+    /// Whether TLS is spoken.
+    let isSecure: Bool
     let host: String
     let port: UInt16
     /// Without a slash at its end; may be empty.
@@ -9,15 +9,17 @@ struct HTTPAddress: Hashable, Sendable {
 
     init(_ text: String) throws(HTTPQueryError) {
         let lowercased = text.lowercased()
-        guard !lowercased.hasPrefix("https://") else { throw .encrypted(url: text) }
-        guard lowercased.hasPrefix("http://") else { throw .notAnAddress(url: text) }
-        let rest = text.dropFirst("http://".count)
+        isSecure = lowercased.hasPrefix("https://")
+        guard isSecure || lowercased.hasPrefix("http://") else { throw .notAnAddress(url: text) }
+        let rest = text.dropFirst(isSecure ? "https://".count : "http://".count)
         let authority = rest.prefix { $0 != "/" }
         var path = rest.dropFirst(authority.count)
         while path.last == "/" { path.removeLast() }
         // What would end the request line or a header early, or be another part of an address, has no place in one.
         let isPlain = rest.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"?#@".utf8.contains($0) }
-        guard isPlain, let (host, port) = Self.split(authority) else { throw .notAnAddress(url: text) }
+        guard isPlain, let (host, port) = Self.split(authority, defaultPort: isSecure ? 443 : 80) else {
+            throw .notAnAddress(url: text)
+        }
         self.host = host
         self.port = port
         base = String(path)
@@ -26,7 +28,10 @@ struct HTTPAddress: Hashable, Sendable {
     /// As a `Host:` header has it.
     var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-    private static func split(_ authority: Substring) -> (host: String, port: UInt16)? {
+    /// As an address begins, up to the path.
+    var origin: String { "\(isSecure ? "https" : "http")://\(authority)" }
+
+    private static func split(_ authority: Substring, defaultPort: UInt16) -> (host: String, port: UInt16)? {
         var host = authority
         var port = defaultPort
         if let colon = authority.lastIndex(of: ":"), authority.last != "]" {

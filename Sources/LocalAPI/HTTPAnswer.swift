@@ -1,7 +1,7 @@
 /// Reads one HTTP/1.1 answer from pieces as they come. It knows no sockets: `more` adds the next piece to what it is given and
 /// says false at the end.
-struct HTTPAnswer {
-    enum Malformed: Error, Hashable {
+package struct HTTPAnswer {
+    package enum Malformed: Error, Hashable {
         case tooLarge
         case malformed(String)
     }
@@ -13,17 +13,17 @@ struct HTTPAnswer {
         case rest
     }
 
-    typealias More<Failure: Error> = (inout [UInt8]) throws(Failure) -> Bool
+    package typealias More<Failure: Error> = (inout [UInt8]) throws(Failure) -> Bool
 
     private let limit: Int
     private var buffer: [UInt8] = []
     private var position = 0
 
     /// - Parameter limit: the most bytes of a body.
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
     /// - Throws: `Malformed`, or what `more` throws.
-    mutating func read<Failure: Error>(_ more: More<Failure>) throws -> (status: Int, body: [UInt8]) {
+    package mutating func read<Failure: Error>(_ more: More<Failure>) throws -> (status: Int, body: [UInt8]) {
         let (status, body) = try readHead(more)
         switch body {
         case .length(let count): return (status, try take(count, more))

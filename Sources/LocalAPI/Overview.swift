@@ -167,10 +167,35 @@ package struct OverviewHistory: Codable, Hashable, Sendable {
     }
 }
 
-/// The pool of the public gRPC API, whose records have no place in the mesh.
+/// The pool of the public gRPC API, whose records have no place in the mesh. What isn't present has nothing else to say.
 package struct OverviewPool: Codable, Hashable, Sendable {
-    /// Whether this server is built with that API.
+    /// Whether this server has that API.
     package var isPresent: Bool
+    package var port: Int?
+    /// Whether callers must show who they are.
+    package var asksCallers: Bool?
+    /// Ranks of workers, of those in the two states that matter, and the models that they have.
+    package var workers: Int?
+    package var ready: Int?
+    package var stale: Int?
+    package var models: Int?
+    /// Of what they published.
+    package var bytes: UInt64?
+    /// Whether Redis takes them.
+    package var isStored: Bool?
 
-    package init(isPresent: Bool) { self.isPresent = isPresent }
+    package init(
+        isPresent: Bool, port: Int? = nil, asksCallers: Bool? = nil, workers: Int? = nil, ready: Int? = nil,
+        stale: Int? = nil, models: Int? = nil, bytes: UInt64? = nil, isStored: Bool? = nil
+    ) {
+        self.isPresent = isPresent
+        self.port = port
+        self.asksCallers = asksCallers
+        self.workers = workers
+        self.ready = ready
+        self.stale = stale
+        self.models = models
+        self.bytes = bytes
+        self.isStored = isStored
+    }
 }

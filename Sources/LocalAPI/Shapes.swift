@@ -85,6 +85,32 @@ package struct SourceView: Codable, Hashable, Sendable {
     }
 }
 
+/// One worker of an engine, as the sidecar beside it sees it.
+package struct EngineView: Codable, Hashable, Sendable {
+    /// Its number in the pod.
+    package var worker: Int
+    /// Where it is in its life: `waiting`, `loading`, `ready` and so on.
+    package var phase: String
+    package var vllm: String
+    package var pid: Int
+    package var model: String?
+    package var revision: String?
+    package var stage: String?
+    package var rank: Int?
+    /// Of the weights that it shares; nil while there are none.
+    package var manifest: String?
+    /// What of them is offered to others, from 0 to 1.
+    package var coverage: Double
+
+    package init(worker: Int, phase: String, vllm: String, pid: Int) {
+        self.worker = worker
+        self.phase = phase
+        self.vllm = vllm
+        self.pid = pid
+        coverage = 0
+    }
+}
+
 /// The answering process itself.
 package struct StatusView: Codable, Hashable, Sendable {
     package var program: String
@@ -104,11 +130,14 @@ package struct StatusView: Codable, Hashable, Sendable {
     package var bytesReceived: UInt64
     /// Servers only: "connected" or why not.
     package var store: String?
+    /// Sidecars beside an engine only: its workers.
+    package var engines: [EngineView]?
 
     package init(
         program: String, state: String, peer: String, name: String, cluster: String, address: String,
         bootstrapPort: Int, controlPort: Int, gossipPort: Int, dataPort: Int, neighbours: Int, peers: Int,
-        slotsInUse: Int, bytesServed: UInt64, bytesReceived: UInt64, store: String? = nil
+        slotsInUse: Int, bytesServed: UInt64, bytesReceived: UInt64, store: String? = nil,
+        engines: [EngineView]? = nil
     ) {
         self.program = program
         self.state = state
@@ -126,6 +155,7 @@ package struct StatusView: Codable, Hashable, Sendable {
         self.bytesServed = bytesServed
         self.bytesReceived = bytesReceived
         self.store = store
+        self.engines = engines
     }
 }
 
@@ -138,6 +168,19 @@ package struct PullSourceView: Codable, Hashable, Sendable {
     package var chunks: Int
     package var failures: Int
     package var note: String
+    /// Why it was asked for a lease, and why it was left or never asked; nil when there is nothing to say.
+    package var chosen: String?
+    package var left: String?
+    /// Seconds since the pull began to read: its first lease, and the last bytes from it.
+    package var engagedAfterSeconds: Double?
+    package var lastActiveAfterSeconds: Double?
+    /// How often it brought nothing for longer than it should have; chunks asked of it that were asked of another too, and
+    /// chunks that it brought in place of another.
+    package var late: Int?
+    package var hedged: Int?
+    package var bounced: Int?
+    /// The devices, ports and addresses that its lane ran over last, each with why; nil for a lane that has no choice.
+    package var paths: [String]?
 
     package init(
         peer: String, name: String, lane: String, bytes: UInt64, chunks: Int, failures: Int, note: String
@@ -154,7 +197,7 @@ package struct PullSourceView: Codable, Hashable, Sendable {
 
 /// How a job goes: `serve` and `pull` emit these, one JSON object a line with `--json`.
 package struct JobEvent: Codable, Hashable, Sendable {
-    /// `digesting`, `serving`, `searching`, `found`, `resumed`, `source`, `progress`, `complete`, `failed`.
+    /// `digesting`, `loading`, `serving`, `searching`, `found`, `resumed`, `source`, `progress`, `complete`, `failed`.
     package var event: String
     package var model: String?
     package var revision: String?
@@ -166,10 +209,16 @@ package struct JobEvent: Codable, Hashable, Sendable {
     package var totalChunks: Int?
     /// Sources known when the manifest was found.
     package var sourceCount: Int?
+    /// From the find to the end.
     package var seconds: Double?
+    /// From when the destination was ready for bytes until the last chunk was verified.
+    package var transferSeconds: Double?
+    /// Over the transfer's seconds.
     package var gigabytesPerSecond: Double?
     package var source: PullSourceView?
     package var sources: [PullSourceView]?
+    /// Sources that were known and are not among `sources`.
+    package var sourcesUntold: Int?
     package var integrity: String?
     package var message: String?
     /// The exit code that a program ends with when this is the last event.

@@ -3,9 +3,9 @@ import EventThread
 import Glibc
 
 /// Waiting, sending and receiving with deadlines (`MonotonicClock`), on blocking or non-blocking stream sockets.
-enum SocketIO {
+package enum SocketIO {
     /// How a call ended that didn't do its work.
-    enum Failure: Error, Hashable {
+    package enum Failure: Error, Hashable {
         case timedOut
         /// errno.
         case failed(Int32)
@@ -15,7 +15,7 @@ enum SocketIO {
     static let pieceSize = 64 * 1024
 
     /// Waits for poll events; nil waits without end.
-    static func wait(_ descriptor: Int32, for events: Int32, until deadline: UInt64?) throws(Failure) {
+    package static func wait(_ descriptor: Int32, for events: Int32, until deadline: UInt64?) throws(Failure) {
         while true {
             var entry = pollfd(fd: descriptor, events: Int16(events), revents: 0)
             let now = MonotonicClock.now()
@@ -28,7 +28,7 @@ enum SocketIO {
     }
 
     /// Sends all of it, without SIGPIPE.
-    static func send(_ bytes: [UInt8], to descriptor: Int32, until deadline: UInt64) throws(Failure) {
+    package static func send(_ bytes: [UInt8], to descriptor: Int32, until deadline: UInt64) throws(Failure) {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes {
@@ -45,7 +45,7 @@ enum SocketIO {
     }
 
     /// Adds the next piece to `buffer`; false at the end of the stream.
-    static func receive(
+    package static func receive(
         into buffer: inout [UInt8], from descriptor: Int32, until deadline: UInt64?
     ) throws(Failure) -> Bool {
         while true {
@@ -61,5 +61,5 @@ enum SocketIO {
         }
     }
 
-    static func text(_ code: Int32) -> String { String(cString: strerror(code)) }
+    package static func text(_ code: Int32) -> String { String(cString: strerror(code)) }
 }

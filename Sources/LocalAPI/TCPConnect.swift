@@ -2,14 +2,14 @@ import CLinux
 import Glibc
 
 /// Makes TCP connections by host name.
-enum TCPConnect {
-    enum Failure: Error, Hashable {
+package enum TCPConnect {
+    package enum Failure: Error, Hashable {
         case unknownHost(reason: String)
         case socket(SocketIO.Failure)
     }
 
     /// Tries the host's addresses in the resolver's order. Looking the name up has the resolver's own time-out.
-    static func open(host: String, port: UInt16, until deadline: UInt64) throws(Failure) -> Int32 {
+    package static func open(host: String, port: UInt16, until deadline: UInt64) throws(Failure) -> Int32 {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?

@@ -38,8 +38,12 @@ struct Edge: Sendable {
     var published: UInt64 = 0
     /// When digests may be exchanged with it again, on the monotonic clock.
     var nextExchange: UInt64 = 0
+    /// Its digests were found equal to ours.
+    var hasAgreed = false
     /// When it may be told again what it must know to judge others, on the monotonic clock.
     var nextTrust: UInt64 = 0
+    /// The latest snapshot of it that was taken, in part or whole: it must not give an older one.
+    var snapshot: SnapshotCursor?
     /// Refused frames that an honest neighbour would not have sent.
     var strikes = 0
     /// Bytes that it may still be given.
@@ -56,6 +60,21 @@ struct Edge: Sendable {
         gives = RateBucket(perSecond: configuration.giveRate, burst: configuration.giveBurst)
         questions = RateBucket(perSecond: configuration.questionRate, burst: configuration.questionBurst)
         doubts = RateBucket(perSecond: configuration.doubtRate, burst: configuration.doubtBurst)
+    }
+
+    /// The counter of the frame that is published to it now.
+    mutating func nextCounter() -> UInt64 {
+        published += 1
+        return published
+    }
+
+    /// Takes a frame's head from a neighbour; gives how many frames before it were dropped, nil from anybody else.
+    mutating func heard(_ head: GossipHead) -> UInt64? {
+        guard isNeighbour else { return nil }
+        missed = 0
+        // A counter that goes back is that of a subscription begun anew.
+        defer { heard = head.counter }
+        return head.counter > heard ? head.counter - heard - 1 : 0
     }
 
     var isNeighbour: Bool { if case .neighbour = membership { true } else { false } }

@@ -78,9 +78,7 @@ extension Mesh {
         edges[peer]?.missed = 0
         askForBeacon(of: peer, now, &effects)
         if edge.channel != .up { cameUp(peer, now, &effects) }
-        if store.count <= 2 {
-            effects.append(.send(to: peer, .snapshotRequest(request: takeRequest(), cursor: 0)))
-        }
+        if store.count <= 2 { takeSnapshot(from: peer, now, &effects) }
     }
 
     /// The own record of a peer that has been there for a while is past its term: what renews it is asked for at once.
@@ -116,13 +114,11 @@ extension Mesh {
             effects.append(.send(to: peer, .pong(request: request)))
             compareMembership(with: peer, isNeighbour, &effects)
         case .pong: break
-        case .snapshotRequest(let request, let cursor):
-            if cursor == 0 { giveTrust(to: peer, now, authority, &effects) }
-            sendSnapshot(request: request, cursor: cursor, to: peer, now, &effects)
-        case .snapshotPage(_, let frames, let next):
-            receivedFrames(frames, from: peer, by: .snapshot, now, &authority, &effects)
-            guard let next else { break }
-            effects.append(.send(to: peer, .snapshotRequest(request: takeRequest(), cursor: next)))
+        case .snapshotRequest(let request, let filter, let cursor):
+            if cursor == nil { giveTrust(to: peer, now, authority, &effects) }
+            sendSnapshot(request: request, filter, cursor, to: peer, now, &authority, &effects)
+        case .snapshotPage(let request, let page):
+            receivedPage(request, page, from: peer, now, &authority, &effects)
         case .digestSummary(let buckets, let trust):
             receivedSummary(buckets, trust: trust, from: peer, now, authority, &effects)
         case .digestListing(let buckets, let entries): receivedListing(buckets, entries, from: peer, now, &effects)
@@ -141,9 +137,8 @@ extension Mesh {
     mutating func pingChannels(_ now: Moment, _ effects: inout [MeshEffect]) {
         let patience = configuration.missedPings * (1 + slowness)
         for peer in edges.keys.sorted() {
-            guard var edge = edges[peer] else { continue }
-            edge.missed += 1
-            edges[peer] = edge
+            edges[peer]?.missed += 1
+            guard let edge = edges[peer] else { continue }
             if edge.channel == .up, edge.missed > patience { fellSilent(peer, now, &effects) }
             guard edges[peer]?.channel == .up else {
                 if edge.missed > configuration.abandonedPings * (1 + slowness) {

@@ -15,6 +15,7 @@ extension Mesh {
             nextPing = now.monotonic + configuration.pingPeriod
             pingChannels(now, &effects)
         }
+        if let taking, now.monotonic >= taking.deadline { snapshotIsLate(now, &effects) }
         if now.monotonic >= nextLostGreeting { greetOneOfTheLost(now, &effects) }
         if now.monotonic >= nextGreeting { greetNewChannels(now, &effects) }
         if now.monotonic >= nextShuffle {

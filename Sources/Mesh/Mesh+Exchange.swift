@@ -4,9 +4,9 @@ import Records
 /// gossip promises rests on this, since sockets drop without a word.
 extension Mesh {
     mutating func exchangeDigests(with peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {
-        guard var edge = edges[peer], edge.channel == .up, edge.nextExchange <= now.monotonic else { return }
-        edge.nextExchange = now.monotonic + configuration.exchangeGap
-        edges[peer] = edge
+        guard let edge = edges[peer], edge.channel == .up, edge.nextExchange <= now.monotonic else { return }
+        let next = now.monotonic + configuration.exchangeGap
+        edges[peer]?.nextExchange = next
         statistics.exchanges += 1
         effects.append(.send(to: peer, .digestSummary(buckets: store.buckets, trust: trustDigest)))
     }
@@ -20,14 +20,7 @@ extension Mesh {
     /// Peers of which several beacons are missing are asked after: the digests are of records, and say nothing of
     /// beacons.
     private mutating func askForRenewals(from peer: PeerID, _ now: Moment, _ effects: inout [MeshEffect]) {
-        var missing: [RecordID] = []
-        for owner in store.order where owner != local {
-            guard let holdings = store.peers[owner] else { continue }
-            // Four beacons make a term: the second one in a row is late.
-            let term = holdings.beacon?.validity.term ?? holdings.own.validity.term
-            guard now.wall - holdings.lastIssued > term * 5 / 8 else { continue }
-            missing.append(holdings.own.record)
-        }
+        var missing = store.missed(atWall: now.wall, besides: local)
         guard !missing.isEmpty else { return }
         // Not always the same ones, where more are missing than are asked for.
         if missing.count > configuration.exchangeRenewals { missing.shuffle(using: &generator) }
@@ -39,12 +32,17 @@ extension Mesh {
         _ effects: inout [MeshEffect]
     ) {
         lastCompared = now.monotonic
+        // What a snapshot is about to bring needs no listing; when a page is late, exchanges go on beside it.
+        guard taking.map({ $0.attempts > 1 }) ?? true else { return }
         if trust != trustDigest { giveTrust(to: peer, now, authority, &effects) }
         // From any bucket on: those that can never be made equal don't keep the others from being listed.
         let first = UInt8.random(in: 0 ... .max, using: &generator)
         let differing = (0..<ControlMessage.bucketCount).map { first &+ UInt8($0) }
             .filter { store.buckets[Int($0)] != buckets[Int($0)] }
-        guard !differing.isEmpty else { return }
+        guard !differing.isEmpty else {
+            if trust == trustDigest { edges[peer]?.hasAgreed = true }
+            return
+        }
         // Listed even when most differs: names and versions are a twentieth of the records themselves.
         let (listed, stamps) = store.stamps(inBuckets: differing, limit: WireLimits.recordsInMessage)
         guard mayGive(bytes: stamps.count * Self.stampBytes, to: peer, now) else { return }

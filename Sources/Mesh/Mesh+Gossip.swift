@@ -12,13 +12,8 @@ extension Mesh {
         _ bytes: [UInt8], _ head: GossipHead, from peer: PeerID, _ now: Moment, _ authority: inout some MeshAuthority,
         _ effects: inout [MeshEffect]
     ) {
-        guard var edge = edges[peer], edge.isNeighbour else { return }
-        edge.missed = 0
-        // A counter that goes back is that of a subscription begun anew.
-        let missed = head.counter > edge.heard ? head.counter - edge.heard - 1 : 0
+        guard let missed = edges[peer]?.heard(head) ?? nil else { return }
         statistics.noteMissed(missed)
-        edge.heard = head.counter
-        edges[peer] = edge
         // The neighbour is asked at once what was dropped.
         if missed > 0 { exchangeDigests(with: peer, now, &effects) }
         guard GossipBundle.isClaimed(by: bytes) else {
@@ -112,8 +107,7 @@ extension Mesh {
     }
 
     private mutating func publish(_ bytes: [UInt8], hops: UInt8, to peer: PeerID, _ effects: inout [MeshEffect]) {
-        guard let counter = edges[peer].map({ $0.published + 1 }) else { return }
-        edges[peer]?.published = counter
+        guard let counter = edges[peer]?.nextCounter() else { return }
         effects.append(.publish(to: peer, GossipHead(counter: counter, hops: hops), frame: bytes))
     }
 

@@ -55,7 +55,7 @@ extension Mesh {
     /// Live offers of all peers, this one's included, in order of peers: what may be chosen from at `wall`.
     package func sources(atWall wall: Int64, where include: (Announcement) -> Bool = { _ in true }) -> [OfferedSource] {
         var sources: [OfferedSource] = []
-        for peer in store.order {
+        for peer in store.announcing {
             guard let holdings = store.peers[peer], let record = holdings.own.peerRecord else { continue }
             for frame in holdings.announcements {
                 guard let announcement = frame.announcement, announcement.state != .tombstone,
@@ -68,6 +68,9 @@ extension Mesh {
         }
         return sources
     }
+
+    /// Peers with a channel whose records, revocations and proofs were found to be ours at some time.
+    package var agreeingPeers: Int { edges.values.count { $0.hasAgreed && $0.channel == .up } }
 
     package var recordCount: Int { store.recordCount }
 

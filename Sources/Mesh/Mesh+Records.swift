@@ -16,7 +16,6 @@ extension Mesh {
         let bytes = authority.frame(record).encoded
         let digest = opening.digest(of: bytes)
         guard let frame = opening.open(bytes, digest: digest) else { return }
-        seen.insert(digest)
         apply(frame, isLocal: true, &effects)
         broadcast(bytes, &effects)
     }
@@ -36,7 +35,7 @@ extension Mesh {
         var isAuthentic = false
     }
 
-    /// Bounds, seen-set, author, validity, signature, roles; then the store. `opened` is what the bytes are, where that is known.
+    /// Bounds, what is held already, author, validity, signature, roles; then the store. `opened` is what the bytes are, where that is known.
     mutating func take(
         _ bytes: [UInt8], opened: OpenedFrame? = nil, _ arrival: Arrival, _ now: Moment,
         _ authority: inout some MeshAuthority, _ effects: inout [MeshEffect]
@@ -60,9 +59,7 @@ extension Mesh {
         }
         let digest = opened?.digest ?? opening.digest(of: bytes)
         if let head = SignedFrame.head(of: bytes) {
-            if seen.contains(digest), holds(digest, head.author, isBeacon: head.purpose == Purpose.beacon.rawValue) {
-                return .known
-            }
+            if holds(digest, head.author) { return .known }
             guard head.version == SignedFrame.wireVersion, Purpose(rawValue: head.purpose) != nil else {
                 return refused(.unsupported, from, now, &effects)
             }
@@ -85,21 +82,20 @@ extension Mesh {
         guard frame.author != local else { return .known }
         guard quarantined[frame.author] == nil else { return refused(.quarantined, from, now, &effects) }
         if store.isBehind(frame) { return .known }
-        guard frame.peerRecord == nil || !isDoubted(from, now) else { return refused(.tooOften, from, now, &effects) }
+        guard frame.purpose != .peerRecord || !isDoubted(from, now) else {
+            return refused(.tooOften, from, now, &effects)
+        }
         if let reason = verify(frame, arrival, now, &authority) {
             return refused(reason, from, now, &effects)
         }
-        seen.insert(frame.digest)
         return applyVerified(frame, from, now, &effects)
     }
 
-    /// A seen frame is worth another look only if what it says has since been forgotten.
-    private func holds(_ digest: Digest256, _ author: PeerID, isBeacon: Bool) -> Bool {
-        guard author != local else { return true }
+    /// Whether this very frame is held: it comes by many edges, and is opened once. What is older is told apart by its version.
+    private func holds(_ digest: Digest256, _ author: PeerID) -> Bool {
         guard let holdings = store.peers[author] else { return false }
-        // A beacon is seen when it or a newer one is held.
-        if isBeacon { return holdings.beacon != nil }
-        return holdings.own.digest == digest || holdings.announcements.contains { $0.digest == digest }
+        return holdings.beacon?.digest == digest || holdings.own.digest == digest
+            || holdings.announcements.contains { $0.digest == digest }
     }
 
     /// Nil when the frame is to be believed.

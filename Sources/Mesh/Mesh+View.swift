@@ -36,10 +36,11 @@ extension Mesh {
     }
 
     private mutating func endStaleAsks(_ now: Moment, _ effects: inout [MeshEffect]) {
-        for peer in edges.keys.sorted() {
-            guard let edge = edges[peer], case .asked(let since, _) = edge.membership,
-                now.monotonic >= since + configuration.askTimeout
-            else { continue }
+        let stale = edges.filter { _, edge in
+            guard case .asked(let since, _) = edge.membership else { return false }
+            return now.monotonic >= since + configuration.askTimeout
+        }
+        for (peer, edge) in stale.sorted(by: { $0.key < $1.key }) {
             edges[peer]?.membership = .none
             postponeAsking(peer, now)
             if edge.channel == .greeting { closeEdge(peer, &effects) }

@@ -17,7 +17,6 @@ package struct Mesh: Sendable {
     package internal(set) var neighbours: [PeerID] = []
     var preset: MeshPreset
     var own: OwnRecords
-    var seen: SeenFrames
     var generator: SeededGenerator
     /// Addresses of bootstrap ports that the operator named, and when each is asked next.
     var seeds: [(address: String, nextAttempt: UInt64)] = []
@@ -41,6 +40,11 @@ package struct Mesh: Sendable {
     /// When they are; `max` while there are none.
     var nextBundle: UInt64 = .max
     var nextRequest: UInt64 = 1
+    /// Snapshots for others, and the one that is being taken.
+    var shelf: SnapshotShelf
+    var taking: SnapshotTaking?
+    /// What this peer wants to read: told with its request for a snapshot.
+    var interests: [SnapshotInterest] = []
     var nextBeacon: UInt64 = 0
     var nextAntiEntropy: UInt64 = 0
     var nextPing: UInt64 = 0
@@ -64,7 +68,7 @@ package struct Mesh: Sendable {
         preset = configuration.presets.first ?? .ten
         store = RecordStore(configuration: configuration)
         own = OwnRecords(presence: presence, incarnation: incarnation)
-        seen = SeenFrames(capacity: configuration.seenFrames)
+        shelf = SnapshotShelf(configuration: configuration)
         lost = LostPeers(capacity: configuration.lostPeers, life: configuration.lostPeerLife)
         self.seeds = seeds.map { ($0, 0) }
     }
@@ -75,6 +79,7 @@ package struct Mesh: Sendable {
             nextBeacon, nextAntiEntropy, nextPing, nextView, nextShuffle, nextGreeting, nextLostGreeting, nextExpiry,
             nextBundle)
         for seed in seeds { deadline = min(deadline, seed.nextAttempt) }
+        if let taking { deadline = min(deadline, taking.deadline) }
         return deadline
     }
 
@@ -94,6 +99,16 @@ package struct Mesh: Sendable {
         case .restored(let frames): receivedFrames(frames, from: nil, by: .store, now, &authority, &effects)
         case .tick: tick(now, &authority, &effects)
         }
+        return effects
+    }
+
+    /// Takes everything that another peer of the mesh holds for true, as if it had told it, and shares its memory. For the
+    /// simulator, whose thousands of peers may begin as a mesh that has been there for long.
+    package mutating func begin(knowing other: Mesh, now: Moment) -> [MeshEffect] {
+        var effects: [MeshEffect] = []
+        store = other.store
+        preset = configuration.presets.choose(forPeers: store.count, present: preset)
+        tendView(now, &effects)
         return effects
     }
 

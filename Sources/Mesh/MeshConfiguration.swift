@@ -66,12 +66,29 @@ package struct MeshConfiguration: Hashable, Sendable {
     package var withdrawnOffers: Int { recordsPerPeer / 4 }
     /// Versions of ended records that are kept from coming back, at most; a record that would need one more is refused.
     package var floors = 131_072
+    /// How long after a record's end its floor is kept, milliseconds; no operator can set it.
+    package var floorLife = RecordFloors.life
     /// Peers quarantined at once; each holds its proof.
     package var quarantined = 256
-    /// Frames remembered as seen.
-    package var seenFrames = 65_536
     /// Bytes of frames in one snapshot page or give.
     package var pageBytes = 512 * 1024
+    /// What a joiner asks of the first peer that lets it in; interests are added as they come up.
+    package var wantsEverything = false
+    /// Up to this many peers a snapshot holds all of them, whatever was asked for. In a larger mesh, peers taken for each interest, and
+    /// those taken beside them to be neighbours of.
+    package var wholeSnapshot = 64
+    package var snapshotSources = 32
+    package var snapshotContacts = 32
+    /// For how long the same snapshot is given to all who ask for the same, and how long it is kept for those who go on with it.
+    package var snapshotPeriod: UInt64 = Duration64.second
+    package var snapshotLife: UInt64 = 30 * Duration64.second
+    /// Snapshots kept at once; made a second and at once: each costs a look at everything that is held.
+    package var snapshots = 16
+    package var snapshotRate: UInt64 = 8
+    package var snapshotBurst: UInt64 = 32
+    /// How long a page is waited for, and how often one is asked for again before digest exchanges must do.
+    package var snapshotTimeout: UInt64 = 2 * Duration64.second
+    package var snapshotAttempts = 4
     /// How long a peer that greeted us is kept while its beacon is awaited, milliseconds.
     package var greetingGrace: Int64 = 3_000
     /// Peers whose latest beacon is asked for in one exchange, since the gossip socket dropped the last ones.

@@ -30,7 +30,7 @@ package enum RevocationVerdict: Hashable, Sendable {
 /// What reaches the mesh from outside.
 package enum MeshEvent: Sendable {
     /// A checked answer from a bootstrap port named `address`.
-    case bootstrapAnswered(address: String, answer: BootstrapAnswer)
+    indirect case bootstrapAnswered(address: String, answer: BootstrapAnswer)
     case bootstrapFailed(address: String)
     /// A hello on a channel of which only the CURVE key is known.
     case hello(curveKey: CurveKey, record: [UInt8])

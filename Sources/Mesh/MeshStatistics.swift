@@ -11,6 +11,11 @@ package struct MeshStatistics: Hashable, Sendable {
     package internal(set) var exchanges: UInt64 = 0
     package internal(set) var repaired: UInt64 = 0
     package internal(set) var bytesGiven: UInt64 = 0
+    /// Snapshots made for others, their pages sent, and snapshots that were taken whole and that were given up.
+    package internal(set) var snapshotsMade: UInt64 = 0
+    package internal(set) var snapshotPages: UInt64 = 0
+    package internal(set) var snapshotsTaken: UInt64 = 0
+    package internal(set) var snapshotsAbandoned: UInt64 = 0
     /// Signatures of frames that were checked.
     package internal(set) var verifications: UInt64 = 0
     /// Peers whose validity ended without a goodbye.

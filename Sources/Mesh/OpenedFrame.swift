@@ -21,6 +21,8 @@ package final class OpenedFrame: Sendable {
     package let version: Version
     package let validity: Validity
     package let content: Content
+    /// Of an announcement: whose content it offers or wants.
+    package let source: SourceID?
 
     /// Nil for what is no frame, or a frame for a purpose that isn't gossiped. `digest` must be that of `bytes`.
     package init?(_ bytes: [UInt8], digest: Digest256) {
@@ -29,15 +31,16 @@ package final class OpenedFrame: Sendable {
         case .peerRecord:
             guard let peer = try? PeerRecord(decoding: frame.payload) else { return nil }
             (content, version, validity) = (.peer(peer), peer.version, peer.validity)
-            record = RecordKeys.peer(frame.author)
+            (record, source) = (RecordKeys.peer(frame.author), nil)
         case .announcement:
             guard let announcement = try? Announcement(decoding: frame.payload) else { return nil }
             (content, version, validity) = (.announcement(announcement), announcement.version, announcement.validity)
-            record = RecordKeys.announcement(frame.author, announcement.identity.id, rank: announcement.rank)
+            let id = announcement.identity.id
+            (record, source) = (RecordKeys.announcement(frame.author, id, rank: announcement.rank), id)
         case .beacon:
             guard let beacon = try? Beacon(decoding: frame.payload) else { return nil }
             (content, version, validity) = (.beacon(beacon), beacon.version, beacon.validity)
-            record = RecordKeys.peer(frame.author)
+            (record, source) = (RecordKeys.peer(frame.author), nil)
         default: return nil
         }
         self.bytes = bytes

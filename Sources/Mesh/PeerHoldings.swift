@@ -2,29 +2,43 @@ import Digest
 import Records
 
 /// Everything held about one peer: its record, its announcements, its latest beacon.
-struct PeerHoldings: Sendable {
+///
+/// Never changed: what changes is made anew, so that copies of a store share what they hold alike.
+final class PeerHoldings: Sendable {
     let id: PeerID
     /// Its own record.
-    private(set) var own: OpenedFrame
+    let own: OpenedFrame
     /// In order of record ids.
-    private(set) var announcements: [OpenedFrame] = []
-    private(set) var beacon: OpenedFrame?
+    let announcements: [OpenedFrame]
+    let beacon: OpenedFrame?
     /// Digest of the set of records: what a beacon renews.
-    private(set) var setDigest: Digest256
+    let setDigest: Digest256
     /// Milliseconds since 1970 until which a beacon renewed exactly the set that is held; 0 without one.
-    private(set) var renewedUntil: Int64 = 0
+    let renewedUntil: Int64
     /// Milliseconds since 1970 until which it is kept without renewal, since it has just greeted us; nothing that it offers
     /// is chosen.
-    var graceUntil: Int64 = 0
+    let graceUntil: Int64
     /// What it may still publish.
-    var publishing: RateBucket
+    let publishing: RateBucket
 
-    init(own: OpenedFrame, publishing: RateBucket) {
+    convenience init(own: OpenedFrame, publishing: RateBucket) {
+        self.init(
+            own: own, announcements: [], setDigest: Self.digest(own, []), beacon: nil, renewedUntil: 0, graceUntil: 0,
+            publishing: publishing)
+    }
+
+    private init(
+        own: OpenedFrame, announcements: [OpenedFrame], setDigest: Digest256, beacon: OpenedFrame?, renewedUntil: Int64,
+        graceUntil: Int64, publishing: RateBucket
+    ) {
         id = own.author
         self.own = own
+        self.announcements = announcements
+        self.setDigest = setDigest
+        self.beacon = beacon
+        self.renewedUntil = renewedUntil
+        self.graceUntil = graceUntil
         self.publishing = publishing
-        setDigest = .zero
-        setDigest = digestOfSet()
     }
 
     var count: Int { announcements.count + 1 }
@@ -37,52 +51,84 @@ struct PeerHoldings: Sendable {
     /// When the peer issued the latest thing that is known of it, milliseconds since 1970.
     var lastIssued: Int64 { max(own.validity.issuedAt, beacon?.validity.issuedAt ?? 0) }
 
+    /// The first end of anything held of it, milliseconds since 1970.
+    var firstEnd: Int64 {
+        announcements.reduce(max(validUntil, graceUntil)) { min($0, validUntil(of: $1)) }
+    }
+
+    /// Four beacons make a term: after this, milliseconds since 1970, the second one in a row is late.
+    var missedAfter: Int64 { lastIssued + (beacon ?? own).validity.term * 5 / 8 }
+
     func record(_ id: RecordID) -> OpenedFrame? {
         if id == own.record { return own }
         let index = position(of: id)
         return index < announcements.count && announcements[index].record == id ? announcements[index] : nil
     }
 
-    mutating func replaceOwn(_ frame: OpenedFrame) {
-        own = frame
-        setDigest = digestOfSet()
-    }
+    // MARK: Changes
 
-    mutating func insert(_ announcement: OpenedFrame) {
+    func replacingOwn(_ frame: OpenedFrame) -> PeerHoldings { with(frame, announcements, beacon, renewedUntil) }
+
+    func inserting(_ announcement: OpenedFrame) -> PeerHoldings {
+        var all = announcements
         let index = position(of: announcement.record)
-        if index < announcements.count, announcements[index].record == announcement.record {
-            announcements[index] = announcement
+        if index < all.count, all[index].record == announcement.record {
+            all[index] = announcement
         } else {
-            announcements.insert(announcement, at: index)
+            all.insert(announcement, at: index)
         }
-        setDigest = digestOfSet()
+        return with(own, all, beacon, renewedUntil)
     }
 
-    mutating func removeAnnouncement(_ id: RecordID) {
-        announcements.removeAll { $0.record == id }
-        setDigest = digestOfSet()
+    func removingAnnouncement(_ id: RecordID) -> PeerHoldings {
+        with(own, announcements.filter { $0.record != id }, beacon, renewedUntil)
     }
 
     /// A higher incarnation of the same key says everything anew.
-    mutating func beginAnew(_ frame: OpenedFrame) {
-        announcements.removeAll()
-        // One of the new incarnation came before its record.
-        if let old = beacon, old.version.incarnation < frame.version.incarnation { beacon = nil }
-        renewedUntil = 0
-        replaceOwn(frame)
+    func beginningAnew(_ frame: OpenedFrame) -> PeerHoldings {
+        // One of the new incarnation may have come before its record.
+        let isOld = beacon.map { $0.version.incarnation < frame.version.incarnation } ?? false
+        return with(frame, [], isOld ? nil : beacon, 0)
     }
 
     /// Takes a newer beacon.
-    mutating func take(_ beacon: OpenedFrame) { self.beacon = beacon }
+    func taking(_ beacon: OpenedFrame) -> PeerHoldings { with(beacon, renewedUntil) }
 
-    /// Takes the renewal of the latest beacon if it is for exactly this set.
-    mutating func renewIfSetMatches() -> Bool {
+    /// Takes the renewal of the latest beacon; nil unless it is for exactly this set.
+    func renewedIfSetMatches() -> PeerHoldings? {
         guard let frame = beacon, let beacon = frame.beacon,
             frame.version.incarnation == own.version.incarnation, frame.validity.validUntil > renewedUntil,
             beacon.recordSet == setDigest
-        else { return false }
-        renewedUntil = frame.validity.validUntil
-        return true
+        else { return nil }
+        return with(frame, frame.validity.validUntil)
+    }
+
+    func kept(untilWall wall: Int64) -> PeerHoldings {
+        PeerHoldings(
+            own: own, announcements: announcements, setDigest: setDigest, beacon: beacon, renewedUntil: renewedUntil,
+            graceUntil: wall, publishing: publishing)
+    }
+
+    func publishing(_ bucket: RateBucket) -> PeerHoldings {
+        PeerHoldings(
+            own: own, announcements: announcements, setDigest: setDigest, beacon: beacon, renewedUntil: renewedUntil,
+            graceUntil: graceUntil, publishing: bucket)
+    }
+
+    /// The same records with another beacon and renewal.
+    private func with(_ beacon: OpenedFrame, _ renewedUntil: Int64) -> PeerHoldings {
+        PeerHoldings(
+            own: own, announcements: announcements, setDigest: setDigest, beacon: beacon, renewedUntil: renewedUntil,
+            graceUntil: graceUntil, publishing: publishing)
+    }
+
+    /// Other records.
+    private func with(
+        _ own: OpenedFrame, _ announcements: [OpenedFrame], _ beacon: OpenedFrame?, _ renewedUntil: Int64
+    ) -> PeerHoldings {
+        PeerHoldings(
+            own: own, announcements: announcements, setDigest: Self.digest(own, announcements), beacon: beacon,
+            renewedUntil: renewedUntil, graceUntil: graceUntil, publishing: publishing)
     }
 
     /// Where the record stands, or would.
@@ -95,8 +141,8 @@ struct PeerHoldings: Sendable {
         return low
     }
 
-    /// In order of ids, so that it is the same everywhere.
-    private func digestOfSet() -> Digest256 {
+    /// Of a set of records in order of ids, so that it is the same everywhere.
+    private static func digest(_ own: OpenedFrame, _ announcements: [OpenedFrame]) -> Digest256 {
         var hash = BLAKE2b()
         var isOwnDone = false
         func add(_ frame: OpenedFrame) {

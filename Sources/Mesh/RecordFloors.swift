@@ -4,7 +4,7 @@ import Records
 /// still show it.
 struct RecordFloors: Sendable {
     /// How long after its end a floor is kept: the longest term and twice the skew, milliseconds (mesh.md, Validity).
-    static let life = ValidityLimits.term + 2 * ValidityLimits.skew
+    static let life: Int64 = ValidityLimits.term + 2 * ValidityLimits.skew
 
     private struct Floor {
         let owner: PeerID
@@ -16,10 +16,16 @@ struct RecordFloors: Sendable {
     }
 
     private let capacity: Int
+    private let life: Int64
     private var floors: [RecordID: Floor] = [:]
     private var counts: [PeerID: Int] = [:]
+    /// No floor ends before this, milliseconds since 1970.
+    private var firstEnd = Int64.max
 
-    init(capacity: Int) { self.capacity = capacity }
+    init(capacity: Int, life: Int64 = Self.life) {
+        self.capacity = capacity
+        self.life = life
+    }
 
     var count: Int { floors.count }
 
@@ -39,11 +45,18 @@ struct RecordFloors: Sendable {
         let old = floors[id]
         if let old, old.version > version { return }
         if old == nil { counts[owner, default: 0] += 1 }
-        floors[id] = Floor(owner: owner, version: version, isFinal: isFinal, keptUntil: end + Self.life)
+        floors[id] = Floor(owner: owner, version: version, isFinal: isFinal, keptUntil: end + life)
+        firstEnd = min(firstEnd, end + life)
     }
 
     mutating func expire(atWall wall: Int64) {
-        for (id, floor) in floors where floor.keptUntil <= wall {
+        guard firstEnd <= wall else { return }
+        firstEnd = .max
+        for (id, floor) in floors {
+            guard floor.keptUntil <= wall else {
+                firstEnd = min(firstEnd, floor.keptUntil)
+                continue
+            }
             floors[id] = nil
             counts[floor.owner] = counts[floor.owner].flatMap { $0 > 1 ? $0 - 1 : nil }
         }

@@ -15,22 +15,27 @@ struct RecordStore: Sendable {
         case full
     }
 
-    private(set) var peers: [PeerID: PeerHoldings] = [:]
+    private(set) var peers = PeerTable()
     /// Keys of `peers`, ascending.
     private(set) var order: [PeerID] = []
-    private(set) var recordCount = 0
+    /// Those of them that announce something, ascending.
+    private(set) var announcing: [PeerID] = []
     private(set) var buckets = [UInt64](repeating: 0, count: ControlMessage.bucketCount)
+    private var records = RecordTable()
     private var floors: RecordFloors
-    private var owners: [RecordID: PeerID] = [:]
     private var peersOfToken: [TokenID: Int] = [:]
+    /// Nothing ends before this, and no peer is late before that, milliseconds since 1970: most looks at everything are spared.
+    private var firstEnd = Int64.max
+    private var firstMissed = Int64.max
     let configuration: MeshConfiguration
 
     init(configuration: MeshConfiguration) {
         self.configuration = configuration
-        floors = RecordFloors(capacity: configuration.floors)
+        floors = RecordFloors(capacity: configuration.floors, life: configuration.floorLife)
     }
 
     var count: Int { order.count }
+    var recordCount: Int { records.count }
     var floorCount: Int { floors.count }
 
     /// Whether a record of this version would be taken.
@@ -50,12 +55,12 @@ struct RecordStore: Sendable {
         return held.version > frame.version || held.digest == frame.digest
     }
 
-    func frame(of id: RecordID) -> OpenedFrame? { owners[id].flatMap { peers[$0]?.record(id) } }
+    func frame(of id: RecordID) -> OpenedFrame? { records[id] }
 
     /// Peers that are held with a certificate of this token.
     func peers(of token: TokenID) -> Int { peersOfToken[token] ?? 0 }
 
-    func owner(of id: RecordID) -> PeerID? { owners[id] }
+    func owner(of id: RecordID) -> PeerID? { records[id]?.author }
 
     // MARK: What comes in
 
@@ -63,7 +68,7 @@ struct RecordStore: Sendable {
     /// `isLocal` marks this peer's own word: it never ends here, so it needs no floor, and others can't keep it out.
     mutating func apply(_ frame: OpenedFrame, isLocal: Bool = false) -> Outcome {
         let peer = frame.author
-        guard var holdings = peers[peer] else { return introduce(frame) }
+        guard let holdings = peers[peer] else { return introduce(frame) }
         if let held = holdings.record(frame.record) {
             if held.version == frame.version { return held.saysTheSame(as: frame) ? .known : .equivocation(held) }
             guard held.version < frame.version else { return .older }
@@ -71,23 +76,22 @@ struct RecordStore: Sendable {
             guard floors.admits(frame.record, frame.version) else { return .older }
             guard holdings.count < configuration.recordsPerPeer, isLocal || hasRoom(for: holdings) else { return .full }
         }
-        if frame.announcement == nil {
+        if frame.purpose == .peerRecord {
             if holdings.own.version.incarnation < frame.version.incarnation {
                 // Needs no floors: announcements are taken only beside their own incarnation's record.
                 for record in holdings.announcements { replace(record, by: nil) }
                 replace(holdings.own, by: frame)
-                holdings.beginAnew(frame)
+                put(holdings.beginningAnew(frame))
             } else {
                 replace(holdings.own, by: frame)
-                holdings.replaceOwn(frame)
+                put(holdings.replacingOwn(frame))
             }
-            count(frame, inPlaceOf: peers[peer]?.own)
+            count(frame, inPlaceOf: holdings.own)
         } else {
             guard holdings.own.version.incarnation == frame.version.incarnation else { return .older }
             replace(holdings.record(frame.record), by: frame)
-            holdings.insert(frame)
+            put(holdings.inserting(frame))
         }
-        peers[peer] = holdings
         return .applied
     }
 
@@ -107,8 +111,7 @@ struct RecordStore: Sendable {
         }
         guard count < configuration.peers, floors.hasRoom(besides: recordCount) else { return .full }
         let publishing = RateBucket(perSecond: configuration.authorRate, burst: configuration.authorBurst)
-        peers[frame.author] = PeerHoldings(own: frame, publishing: publishing)
-        order.insert(frame.author, at: position(of: frame.author))
+        put(PeerHoldings(own: frame, publishing: publishing))
         count(frame, inPlaceOf: nil)
         replace(nil, by: frame)
         return .applied
@@ -120,12 +123,18 @@ struct RecordStore: Sendable {
             frame.version.incarnation >= holdings.own.version.incarnation
         else { return (false, false) }
         if let known = holdings.beacon, known.version >= frame.version { return (false, false) }
-        peers[frame.author]?.take(frame)
-        return (true, renewIfSetMatches(frame.author))
+        let taken = holdings.taking(frame)
+        let renewed = taken.renewedIfSetMatches()
+        put(renewed ?? taken)
+        return (true, renewed != nil)
     }
 
     /// After a record was pulled the set may be the one that the latest beacon renews.
-    mutating func renewIfSetMatches(_ peer: PeerID) -> Bool { peers[peer]?.renewIfSetMatches() ?? false }
+    mutating func renewIfSetMatches(_ peer: PeerID) -> Bool {
+        guard let renewed = peers[peer]?.renewedIfSetMatches() else { return false }
+        put(renewed)
+        return true
+    }
 
     /// Whether the author has published too much of late.
     func publishesTooMuch(_ peer: PeerID, now: Moment) -> Bool {
@@ -134,7 +143,10 @@ struct RecordStore: Sendable {
 
     /// Notes something new of an author, verified: nobody can use up the allowance of another.
     mutating func notePublished(_ peer: PeerID, now: Moment) {
-        _ = peers[peer]?.publishing.admits(now: now.monotonic)
+        guard let holdings = peers[peer] else { return }
+        var bucket = holdings.publishing
+        guard bucket.admits(now: now.monotonic) else { return }
+        put(holdings.publishing(bucket))
     }
 
     // MARK: What ends
@@ -142,30 +154,52 @@ struct RecordStore: Sendable {
     /// Removes what has ended by `wall`: announcements one by one, a peer with all that it said. Returns the records of
     /// peers that are gone. `local` never ends here: after a pause its next beacon renews what it said.
     mutating func expire(atWall wall: Int64, besides local: PeerID) -> [OpenedFrame] {
+        defer { floors.expire(atWall: wall) }
+        guard firstEnd <= wall else { return [] }
+        firstEnd = .max
         var gone: [OpenedFrame] = []
         for peer in order where peer != local {
-            guard let holdings = peers[peer], holdings.renewedUntil <= wall else { continue }
+            guard let holdings = peers[peer] else { continue }
+            guard holdings.firstEnd <= wall else {
+                firstEnd = min(firstEnd, holdings.firstEnd)
+                continue
+            }
             if max(holdings.validUntil, holdings.graceUntil) <= wall {
                 gone.append(holdings.own)
                 continue
             }
             let ended = holdings.announcements.filter { holdings.validUntil(of: $0) <= wall }
-            guard !ended.isEmpty else { continue }
             end(ended, of: holdings, isFinal: false)
-            for record in ended { peers[peer]?.removeAnnouncement(record.record) }
+            put(ended.reduce(holdings) { $0.removingAnnouncement($1.record) })
         }
         for own in gone { remove(own.author, isFinal: false) }
-        floors.expire(atWall: wall)
         return gone
     }
 
+    /// Own records of the peers, `local` apart, of which two beacons in a row are late at `wall`.
+    mutating func missed(atWall wall: Int64, besides local: PeerID) -> [RecordID] {
+        guard firstMissed < wall else { return [] }
+        var first = Int64.max
+        var missed: [RecordID] = []
+        peers.visit { holdings in
+            guard holdings.id != local else { return }
+            first = min(first, holdings.missedAfter)
+            if holdings.missedAfter < wall { missed.append(holdings.own.record) }
+        }
+        firstMissed = first
+        return missed
+    }
+
     /// Keeps a peer that greeted us although its record's own term is over: its beacon is on the way.
-    mutating func keep(_ peer: PeerID, untilWall wall: Int64) { peers[peer]?.graceUntil = wall }
+    mutating func keep(_ peer: PeerID, untilWall wall: Int64) {
+        if let kept = peers[peer]?.kept(untilWall: wall) { put(kept) }
+    }
 
     /// Removes a peer with all that it said; `isFinal` when it left, so that nothing of that comes back.
     mutating func remove(_ peer: PeerID, isFinal: Bool) {
-        guard let holdings = peers.removeValue(forKey: peer) else { return }
-        order.remove(at: position(of: peer))
+        guard let holdings = peers.remove(peer) else { return }
+        order.remove(at: Self.position(of: peer, in: order))
+        if !holdings.announcements.isEmpty { announcing.remove(at: Self.position(of: peer, in: announcing)) }
         end([holdings.own] + holdings.announcements, of: holdings, isFinal: isFinal)
         count(nil, inPlaceOf: holdings.own)
     }
@@ -177,28 +211,35 @@ struct RecordStore: Sendable {
     func stamps(inBuckets wanted: [UInt8], limit: Int) -> (buckets: [UInt8], stamps: [RecordStamp]) {
         var isWanted = [Bool](repeating: false, count: ControlMessage.bucketCount)
         for bucket in wanted { isWanted[Int(bucket)] = true }
-        var byBucket = [[RecordStamp]](repeating: [], count: ControlMessage.bucketCount)
-        for peer in order {
-            guard let holdings = peers[peer] else { continue }
-            for frame in holdings.announcements + [holdings.own] {
-                let bucket = Self.bucket(of: frame.record)
-                guard isWanted[bucket] else { continue }
-                byBucket[bucket].append(RecordStamp(record: frame.record, version: frame.version))
-            }
-        }
         var listed: [UInt8] = []
         var stamps: [RecordStamp] = []
-        for bucket in wanted where isWanted[Int(bucket)] && stamps.count + byBucket[Int(bucket)].count <= limit {
-            isWanted[Int(bucket)] = false
-            listed.append(bucket)
-            stamps += byBucket[Int(bucket)].sorted { $0.record < $1.record }
+        for number in wanted {
+            let bucket = Int(number)
+            guard isWanted[bucket], stamps.count + records.count(inBucket: bucket) <= limit else { continue }
+            isWanted[bucket] = false
+            listed.append(number)
+            stamps += records.stamps(inBucket: bucket)
         }
         return (listed, stamps)
     }
 
-    static func bucket(of id: RecordID) -> Int { Int(truncatingIfNeeded: id.digest.leadingWord >> 56) }
+    static func bucket(of id: RecordID) -> Int { RecordTable.bucket(of: id) }
 
     // MARK: Bookkeeping
+
+    /// Takes the holdings in place of those that there are, and keeps the order and the first times in step.
+    private mutating func put(_ holdings: PeerHoldings) {
+        let peer = holdings.id
+        let before = peers[peer]
+        peers.put(holdings)
+        firstEnd = min(firstEnd, holdings.firstEnd)
+        firstMissed = min(firstMissed, holdings.missedAfter)
+        if before == nil { order.insert(peer, at: Self.position(of: peer, in: order)) }
+        let wasAnnouncing = before.map { !$0.announcements.isEmpty } ?? false
+        guard wasAnnouncing == holdings.announcements.isEmpty else { return }
+        let index = Self.position(of: peer, in: announcing)
+        if wasAnnouncing { announcing.remove(at: index) } else { announcing.insert(peer, at: index) }
+    }
 
     private mutating func end(_ records: [OpenedFrame], of holdings: PeerHoldings, isFinal: Bool) {
         for record in records {
@@ -214,13 +255,11 @@ struct RecordStore: Sendable {
     private mutating func replace(_ old: OpenedFrame?, by new: OpenedFrame?) {
         if let old {
             buckets[Self.bucket(of: old.record)] ^= Self.mixed(old)
-            recordCount -= 1
-            owners[old.record] = nil
+            if new?.record != old.record { records.remove(old.record) }
         }
         if let new {
             buckets[Self.bucket(of: new.record)] ^= Self.mixed(new)
-            recordCount += 1
-            owners[new.record] = new.author
+            records.put(new)
         }
     }
 
@@ -239,11 +278,12 @@ struct RecordStore: Sendable {
         return value ^ value >> 29
     }
 
-    private func position(of peer: PeerID) -> Int {
-        var (low, high) = (0, order.count)
+    /// Where the peer stands in an ascending list, or would.
+    private static func position(of peer: PeerID, in list: [PeerID]) -> Int {
+        var (low, high) = (0, list.count)
         while low < high {
             let middle = (low + high) / 2
-            if order[middle] < peer { low = middle + 1 } else { high = middle }
+            if list[middle] < peer { low = middle + 1 } else { high = middle }
         }
         return low
     }

@@ -51,17 +51,6 @@ package final class PeerHost: Sendable {
         _ = try? await thread.perform { [core] in core.close() }
         let thread = self.thread
         // Joining waits for the thread, so it is left to a thread of its own.
-        Thread.detached { thread.stop() }
-    }
-}
-
-private enum Thread {
-    /// Runs `body` on a new thread that nobody waits for.
-    static func detached(_ body: @escaping @Sendable () -> Void) {
-        guard let pool = try? WorkerPool(name: "stop", threads: 1, capacity: 1) else { return body() }
-        pool.submit {
-            body()
-            withExtendedLifetime(pool) {}
-        }
+        DetachedWork.run { thread.stop() }
     }
 }

@@ -23,6 +23,7 @@ final class PeerHostCore: @unchecked Sendable {
     private var listener: BootstrapListener?
     private var tick: (timer: TimerID, deadline: UInt64)?
     private var isClosed = false
+    private var nextMetrics: UInt64 = 0
     private let metrics = MeshMetrics()
     private let log = Log(component: "peer")
 
@@ -136,9 +137,17 @@ final class PeerHostCore: @unchecked Sendable {
         let timer = thread.schedule(at: deadline) { [unowned self] in
             tick = nil
             handle(.tick)
-            metrics.show(logic, Self.now())
+            showMetrics()
         }
         tick = (timer, deadline)
+    }
+
+    /// Walks over what the mesh knows, so not with every tick.
+    private func showMetrics() {
+        let now = Self.now()
+        guard now.monotonic >= nextMetrics else { return }
+        nextMetrics = now.monotonic + TransportLimits.metricsPeriod
+        metrics.show(logic, now)
     }
 
     private func write(_ entry: PeerLogEntry) {
@@ -147,6 +156,7 @@ final class PeerHostCore: @unchecked Sendable {
             case .debug: .debug
             case .info: .info
             case .warning: .warning
+            case .error: .error
             }
         log.log(level, entry.message, entry.values.map { ($0.0, $0.1) })
     }

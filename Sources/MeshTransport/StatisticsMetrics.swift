@@ -11,6 +11,12 @@ struct StatisticsMetrics {
     private let exchanges = Self.counter("exchanges_total", "Digest exchanges begun with a neighbour.")
     private let repaired = Self.counter("records_repaired_total", "Records and beacons that exchanges brought.")
     private let bytesGiven = Self.counter("bytes_given_total", "Bytes of records given in exchanges and snapshots.")
+    private let snapshotsMade = Self.counter(
+        "snapshots_made_total", "Snapshots made for joiners, each for all who ask.")
+    private let snapshotPages = Self.counter("snapshot_pages_total", "Pages of snapshots given to joiners.")
+    private let snapshotsTaken = Self.counter("snapshots_taken_total", "Snapshots that this peer took whole.")
+    private let snapshotsAbandoned = Self.counter(
+        "snapshots_abandoned_total", "Snapshots that were given up, so that exchanges bring the rest.")
     private let verifications = Self.counter("signatures_checked_total", "Signatures of frames that were checked.")
     private let expired = Self.counter("peers_expired_total", "Peers whose validity ended without a goodbye.")
     private let lateTicks = Self.counter(
@@ -46,6 +52,10 @@ struct StatisticsMetrics {
         exchanges.show(statistics.exchanges)
         repaired.show(statistics.repaired)
         bytesGiven.show(statistics.bytesGiven)
+        snapshotsMade.show(statistics.snapshotsMade)
+        snapshotPages.show(statistics.snapshotPages)
+        snapshotsTaken.show(statistics.snapshotsTaken)
+        snapshotsAbandoned.show(statistics.snapshotsAbandoned)
         verifications.show(statistics.verifications)
         expired.show(statistics.expired)
         lateTicks.show(statistics.lateTicks)

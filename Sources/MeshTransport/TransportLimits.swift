@@ -100,4 +100,6 @@ package enum TransportLimits {
     static let farewell: UInt64 = 200 * Duration64.millisecond
     /// The soonest next tick: a bound on how busy a mistaken deadline can make a peer.
     static let shortestTick: UInt64 = Duration64.millisecond
+    /// How often gauges are set, at most.
+    static let metricsPeriod: UInt64 = 500 * Duration64.millisecond
 }

@@ -12,6 +12,8 @@ struct Offer: Sendable {
     /// The pull whose destination is served; nil for content that was there at the start. Another pull of the same manifest
     /// fills a destination of its own, which isn't served.
     let owner: PullID?
+    /// Whether it lies in memory; RDMA devices can't read files.
+    let isInMemory: Bool
     var haveMap: ChunkSet
     /// What the latest announcement said; nil before the first.
     var announcedEighths: UInt8?
@@ -19,16 +21,19 @@ struct Offer: Sendable {
     /// Chunks that lease holders have not been told of.
     var untold: [UInt32] = []
     var untoldSince: UInt64 = 0
+    /// Set while nobody new may read, and then until when those may that do; monotonic, nanoseconds.
+    var pausedUntil: UInt64?
 
     init(
         manifest: Manifest, id: ManifestID, encoded: [UInt8], proof: IntroductionProof, owner: PullID?,
-        haveMap: ChunkSet
+        isInMemory: Bool, haveMap: ChunkSet
     ) {
         self.manifest = manifest
         self.id = id
         self.encoded = encoded
         self.proof = proof
         self.owner = owner
+        self.isInMemory = isInMemory
         self.haveMap = haveMap
     }
 

@@ -18,6 +18,10 @@ package struct PeerConfiguration: Sendable {
     package var coveragePeriod: UInt64 = Duration64.second
     /// How long verified chunks may stay untold to lease holders (transfer.md: 5 ms).
     package var havePeriod: UInt64 = 5 * Duration64.millisecond
+    /// How often pulls are told anew who offers what, at most.
+    package var choicePeriod: UInt64 = 50 * Duration64.millisecond
+    /// How often the content of a manifest is digested again since a reader disputes it, at most.
+    package var lookPeriod: UInt64 = Duration64.second
     /// How long a page of a manifest may take.
     package var manifestTimeout: UInt64 = 2 * Duration64.second
     /// How often a peer may fail to send its manifest in time before a pull asks it no more.
@@ -26,6 +30,14 @@ package struct PeerConfiguration: Sendable {
     package var joinTimeout: UInt64 = 5 * Duration64.second
     /// How long a joined peer looks for a model before it says that nobody has it.
     package var settle: UInt64 = 3 * Duration64.second
+    /// How long an engine that finds nobody with its weights looks around before anybody loads them from disk.
+    package var coldDelay: UInt64 = Duration64.second
+    /// How often it looks again.
+    package var coldPeriod: UInt64 = 250 * Duration64.millisecond
+    /// Without progress for this long somebody who loads from disk is not waited for.
+    package var loaderStall: UInt64 = 30 * Duration64.second
+    /// How often the progress of loading from disk is announced, at most.
+    package var loadingPeriod: UInt64 = 5 * Duration64.second
     /// Life of an introduction, milliseconds.
     package var introductionLife = ValidityLimits.introduction
 

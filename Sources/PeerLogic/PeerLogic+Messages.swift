@@ -18,7 +18,7 @@ extension PeerLogic {
             return
         }
         switch message {
-        case .manifestRequest, .probe, .releaseReservation, .leaseRequest, .leaseRenewal, .leaseRelease:
+        case .manifestRequest, .probe, .releaseReservation, .leaseRequest, .leaseRenewal, .leaseRelease, .chunkDispute:
             serve(message, to: peer, now, &effects)
         case .manifestPage, .probeAnswer, .leaseGrant, .refusal, .leaseRenewed, .leaseEnded, .haveDelta:
             readerReceived(message, from: peer, now, &effects)

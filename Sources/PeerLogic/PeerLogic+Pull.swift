@@ -16,6 +16,7 @@ extension PeerLogic {
             fail(id, .refused("our token has no role `reader` for \"\(wanted.model)\""), now, &effects)
             return
         }
+        if options.cold != nil { announceWish(of: id, now, &effects) }
         search(id, now, &effects)
     }
 
@@ -78,15 +79,15 @@ extension PeerLogic {
             try authority.rules.check(
                 proof, introduces: assembly.manifest, of: manifest.identity, rank: manifest.rank, atWall: now.wall)
             guard manifest.identity.model == pull.wanted.model, manifest.identity.stage == pull.wanted.stage,
-                manifest.rank == pull.wanted.rank
+                manifest.rank == pull.wanted.rank, pull.wanted.identity.map({ $0 == manifest.identity }) ?? true
             else { throw TrustError.introductionMismatch(field: "source identity") }
             if offers[assembly.manifest]?.isSuspended == true {
                 offers[assembly.manifest]?.introduce(by: proof)
-            } else if offers[assembly.manifest] == nil {
+            } else if offers[assembly.manifest] == nil, pull.options.keepsContent {
                 register(
                     Offer(
                         manifest: manifest, id: assembly.manifest, encoded: encoded, proof: proof, owner: id,
-                        haveMap: ChunkSet(chunkCount: manifest.layout.chunkCount)))
+                        isInMemory: pull.options.isInMemory, haveMap: ChunkSet(chunkCount: manifest.layout.chunkCount)))
             }
         } catch {
             distrust(id, peer, "\(error)", now, &effects)
@@ -149,6 +150,14 @@ extension PeerLogic {
         step(id, .candidates(sourceCandidates(of: pull, manifest, now)), now, &effects)
     }
 
+    /// Tells pulls who offers what, unless they were told just now: in a crowd every peer tells the others of its coverage.
+    mutating func updateCandidatesIfDue(_ now: Moment, _ effects: inout [PeerEffect]) {
+        guard isChoiceStale, now.monotonic >= nextChoice else { return }
+        isChoiceStale = false
+        nextChoice = now.monotonic + configuration.choicePeriod
+        updateCandidates(now, &effects)
+    }
+
     mutating func updateCandidates(_ now: Moment, _ effects: inout [PeerEffect]) {
         for id in pulls.keys.sorted() {
             guard let pull = pulls[id] else { continue }
@@ -167,14 +176,24 @@ extension PeerLogic {
     private func sourceCandidates(of pull: Pull, _ manifest: ManifestID, _ now: Moment) -> [SourceCandidate] {
         sources(now) { $0.manifest == manifest && $0.state == .live }.compactMap { source in
             guard source.peerID != local, mesh.hasChannel(to: source.peerID) else { return nil }
-            let isSameHost = !source.peer.host.isEmpty && source.peer.host == configuration.presence.host
+            let closeness = closeness(of: source.peer)
             let lanes = configuration.lanes.filter { lane in
                 source.announcement.lanes.contains(lane) && (pull.options.lane == nil || pull.options.lane == lane)
-                    && (lane != .sharedMemory || isSameHost)
+                    && (lane != .sharedMemory || closeness == .sameHost)
             }
             return SourceCandidate(
-                peer: source.peerID, lanes: lanes, isComplete: source.announcement.isComplete)
+                peer: source.peerID, lanes: lanes, isComplete: source.announcement.isComplete, closeness: closeness,
+                isFull: source.beacon.map { $0.slots > 0 && $0.slotsInUse >= $0.slots } ?? false)
         }
+    }
+
+    func closeness(of peer: PeerID) -> Closeness { mesh.peerRecord(of: peer).map(closeness(of:)) ?? .far }
+
+    /// Hosts and zones that are not told are nobody's.
+    private func closeness(of peer: PeerRecord) -> Closeness {
+        let own = configuration.presence
+        if !peer.host.isEmpty, peer.host == own.host { return .sameHost }
+        return !peer.zone.isEmpty && peer.zone == own.zone ? .sameZone : .far
     }
 
     mutating func step(_ id: PullID, _ event: FanInEvent, _ now: Moment, _ effects: inout [PeerEffect]) {
@@ -184,11 +203,18 @@ extension PeerLogic {
         pull.phase = .preparing(manifest)
         let steps = fanIn.handle(event, now: now)
         pull.phase = .reading(manifest, fanIn)
-        pull.report.sources = fanIn.tallies
+        bytesReceived += fanIn.bytesVerified - pull.report.bytesVerified
+        pull.report.bytesVerified = fanIn.bytesVerified
         pull.report.chunksVerified = fanIn.verified.count
-        if case .verified(_, _, let bytes) = event { bytesReceived += UInt64(bytes) }
+        if fanIn.isComplete { tell(of: fanIn, in: &pull.report) }
         pulls[id] = pull
         perform(steps, of: id, manifest, now, &effects)
+    }
+
+    private func tell(of fanIn: FanIn, in report: inout PullReport) {
+        report.sources = fanIn.tallies
+        report.untoldSources = fanIn.untoldSources
+        report.names = report.sources.map { mesh.peerRecord(of: $0.peer)?.name ?? "" }
     }
 
     private mutating func perform(
@@ -204,9 +230,13 @@ extension PeerLogic {
             case .openLane(let peer, let grant, let offer):
                 let name = mesh.peerRecord(of: peer)?.name ?? ""
                 effects.append(.pull(id, .source(peer, name: name, offer.kind)))
-                effects.append(.openLane(id, peer, grant, offer))
-            case .read(let lease, let chunk): effects.append(.read(id, lease, chunk: chunk))
+                effects.append(.openLane(id, peer, grant, offer, closeness(of: peer)))
+            case .read(let lease, let chunk, let place): effects.append(.read(id, lease, chunk: chunk, into: place))
+            case .place(let lease, let chunk): effects.append(.place(id, lease, chunk: chunk))
+            case .dropBounce(let lease, let chunk): effects.append(.dropBounce(id, lease, chunk: chunk))
             case .closeLane(let lease): effects.append(.closeLane(id, lease))
+            case .dispute(let peer, let lease, let chunk):
+                send(.chunkDispute(lease: lease, chunk: UInt32(chunk)), to: peer, &effects)
             case .renew(let peer, let lease): send(.leaseRenewal(lease: lease), to: peer, &effects)
             case .release(let peer, let lease):
                 send(.leaseRelease(lease: lease, bytesRead: unseenBytes(of: peer, by: id)), to: peer, &effects)
@@ -223,21 +253,19 @@ extension PeerLogic {
         announceIfDue(manifest, now, &effects)
     }
 
-    /// Bytes read from a peer's shared memory that it was not told of yet.
+    /// Bytes read from a peer's memory, without its doing anything, that it was not told of yet.
     private mutating func unseenBytes(of peer: PeerID, by id: PullID) -> UInt64 {
-        guard let tally = pulls[id]?.report.sources.first(where: { $0.peer == peer }), tally.lane == .sharedMemory
-        else {
-            return 0
-        }
+        guard case .reading(_, let fanIn)? = pulls[id]?.phase, let tally = fanIn.tally(of: peer),
+            [.sharedMemory, .verbs, .ucx].contains(tally.lane)
+        else { return 0 }
         let told = pulls[id]?.toldBytes[peer] ?? 0
         pulls[id]?.toldBytes[peer] = tally.bytes
         return tally.bytes - min(told, tally.bytes)
     }
 
     private func reportProgress(_ id: PullID, _ effects: inout [PeerEffect]) {
-        guard let report = pulls[id]?.report else { return }
-        let bytes = report.sources.reduce(0) { $0 + $1.bytes }
-        effects.append(.pull(id, .progress(bytes: bytes, chunks: report.chunksVerified)))
+        guard let pull = pulls[id] else { return }
+        effects.append(.pull(id, .progress(bytes: pull.report.bytesVerified, chunks: pull.report.chunksVerified)))
     }
 
     mutating func tick(_ id: PullID, _ now: Moment, _ effects: inout [PeerEffect]) {
@@ -256,6 +284,7 @@ extension PeerLogic {
 
     mutating func sealed(_ id: PullID, _ now: Moment, _ effects: inout [PeerEffect]) {
         guard let pull = pulls.removeValue(forKey: id), let manifest = pull.manifest else { return }
+        if let identity = pull.wanted.identity { forgetWish(identity, pull.wanted.rank) }
         effects.append(.pull(id, .complete(pull.report)))
         announceIfDue(manifest, now, &effects)
     }
@@ -263,13 +292,14 @@ extension PeerLogic {
     mutating func fail(_ id: PullID, _ failure: PullFailure, _ now: Moment, _ effects: inout [PeerEffect]) {
         guard var pull = pulls.removeValue(forKey: id) else { return }
         if case .reading(let manifest, var fanIn) = pull.phase {
-            pull.report.sources = fanIn.tallies
+            tell(of: fanIn, in: &pull.report)
             // Lanes are closed and leases released even though the pull is over.
             perform(fanIn.stop(), of: id, manifest, now, &effects)
         }
         if let manifest = pull.manifest, offers[manifest]?.owner == id {
             withdraw(manifest, now, &effects)
         }
+        endWish(of: pull, failure, now, &effects)
         effects.append(.pull(id, .failed(failure, pull.report)))
     }
 }

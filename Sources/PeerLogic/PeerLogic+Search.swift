@@ -5,6 +5,7 @@ import Transfer
 /// The peer as a target that looks for somebody who has what is wanted.
 extension PeerLogic {
     func searchDeadline(of pull: Pull) -> UInt64 {
+        if pull.options.cold != nil { return nextColdLook(of: pull) }
         if let wait = pull.options.wait { return pull.started + wait }
         guard let joined = firstChannelAt else { return pull.started + configuration.joinTimeout }
         return max(joined, pull.started) + configuration.settle
@@ -29,6 +30,8 @@ extension PeerLogic {
             pulls[id] = pull
             send(
                 .manifestRequest(request: request, manifest: best.manifest, offset: 0), to: source.peerID, &effects)
+        } else if let cold = pull.options.cold {
+            lookAround(id, cold, isOffered: !offered.isEmpty, now, &effects)
         } else if now.monotonic >= searchDeadline(of: pull) {
             fail(id, searchFailure(pull, now), now, &effects)
         }
@@ -65,7 +68,7 @@ extension PeerLogic {
         if let peer = pull.distrusted.keys.sorted().first, let reason = pull.distrusted[peer] {
             return .notBelieved("\(peer.short) offers \"\(pull.wanted.model)\", but \(reason)")
         }
-        let identities = mesh.sources(atWall: now.wall).map(\.announcement.identity)
+        let identities = mesh.sources(atWall: now.wall) { $0.state == .live }.map(\.announcement.identity)
         let revisions = Set(identities.filter { $0.model == pull.wanted.model }.map(\.revision)).sorted()
         if let wanted = pull.wanted.revision, !revisions.isEmpty {
             return .notFound(

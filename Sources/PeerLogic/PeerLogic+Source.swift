@@ -16,13 +16,29 @@ extension PeerLogic {
         register(
             Offer(
                 manifest: content.manifest, id: content.id, encoded: content.encoded, proof: proof, owner: nil,
-                haveMap: ChunkSet(chunkCount: content.manifest.layout.chunkCount, full: true)))
+                isInMemory: content.isInMemory, haveMap: content.have))
+        forgetWish(content.manifest.identity, content.manifest.rank)
         announceIfDue(content.id, now, &effects)
     }
 
     /// Our word that this is the content of its source id; without the role `origin`, the word of another that we were given.
-    private func introduce(_ content: ServedContent, _ now: Moment) -> IntroductionProof? {
+    private mutating func introduce(_ content: ServedContent, _ now: Moment) -> IntroductionProof? {
         introduction(of: content.manifest, content.id, now) ?? offers[content.id]?.proof
+            ?? believed(content.proof, for: content, now)
+    }
+
+    private mutating func believed(
+        _ proof: IntroductionProof?, for content: ServedContent, _ now: Moment
+    ) -> IntroductionProof? {
+        guard let proof else { return nil }
+        do {
+            try authority.rules.check(
+                proof, introduces: content.id, of: content.manifest.identity, rank: content.manifest.rank,
+                atWall: now.wall)
+            return proof
+        } catch {
+            return nil
+        }
     }
 
     /// Nil without the role `origin` for the model.
@@ -62,7 +78,7 @@ extension PeerLogic {
 
     /// A change of coverage is told at most once a period; the first chunk and completion at once.
     func needsAnnouncement(_ offer: Offer) -> Bool {
-        guard endpoints != nil, !isDeparting, !offer.isSuspended, mayServe(offer),
+        guard endpoints != nil, !isDeparting, !offer.isSuspended, offer.pausedUntil == nil, mayServe(offer),
             !offer.haveMap.isEmpty || offer.haveMap.isFull
         else {
             return false
@@ -80,15 +96,20 @@ extension PeerLogic {
         announce(offer, state: .live, now, &effects)
     }
 
-    private mutating func announce(
+    mutating func announce(
         _ offer: Offer, state: AnnouncementState, _ now: Moment, _ effects: inout [PeerEffect]
     ) {
         let own = OwnOffer(
             identity: offer.manifest.identity, rank: offer.manifest.rank, state: state, manifest: offer.id,
             introduction: offer.proof.introduction.value.id, coverageEighths: offer.haveMap.eighths,
-            totalBytes: offer.manifest.layout.totalBytes, lanes: laneOffers.map(\.kind).sorted(),
+            totalBytes: offer.manifest.layout.totalBytes, lanes: lanes(of: offer).map(\.kind).sorted(),
             slots: UInt16(clamping: configuration.ledger.slots))
         take(mesh.announce(own, now: now, authority: &authority), now, &effects)
+    }
+
+    /// How it can be read: what lies in files no RDMA device reads.
+    private func lanes(of offer: Offer) -> [LaneOffer] {
+        laneOffers.filter { offer.isInMemory || ![.verbs, .ucx].contains($0.kind) }
     }
 
     private func mayServe(_ offer: Offer) -> Bool {
@@ -125,6 +146,7 @@ extension PeerLogic {
             guard let held = ledger.lease(lease), ledger.release(lease, by: peer) else { return }
             effects.append(.end(lease))
             bytesServed += min(bytesRead, offers[held.manifest]?.manifest.layout.totalBytes ?? 0)
+        case .chunkDispute(let lease, let chunk): disputed(lease, Int(chunk), by: peer, now, &effects)
         default: break
         }
     }
@@ -143,7 +165,7 @@ extension PeerLogic {
             refuse(request, .notPermitted, peer, &effects)
             return nil
         }
-        guard !isDeparting else {
+        guard !isDeparting, offer.pausedUntil == nil else {
             refuse(request, .draining, peer, &effects)
             return nil
         }
@@ -175,7 +197,8 @@ extension PeerLogic {
         _ offer: Offer, _ request: UInt64, _ lanes: [LaneKind], to peer: PeerID, _ now: Moment,
         _ effects: inout [PeerEffect]
     ) {
-        let offered = lanes.compactMap { lane in laneOffers.first { $0.kind == lane } }
+        let own = self.lanes(of: offer)
+        let offered = lanes.compactMap { lane in own.first { $0.kind == lane } }
         guard !offered.isEmpty else {
             refuse(request, .noLane, peer, &effects)
             return
@@ -190,11 +213,15 @@ extension PeerLogic {
         if let replaced { effects.append(.end(replaced)) }
         let sessionKey = secrets.unpredictable()
         effects.append(
-            .admit(id, sessionKey: sessionKey, manifest: offer.id, window: configuration.ledger.window))
+            .admit(
+                id, sessionKey: sessionKey, manifest: offer.id, window: configuration.ledger.window, closeness(of: peer)
+            ))
         let grant = LeaseGrant(
             lease: id, manifest: offer.id, generation: lease.generation,
             duration: remaining(of: id, now),
-            window: configuration.ledger.window, sessionKey: sessionKey, lanes: offered, haveMap: offer.haveMap)
+            window: configuration.ledger.window, slot: UInt16(clamping: lease.slot),
+            slots: UInt16(clamping: configuration.ledger.slots), sessionKey: sessionKey, lanes: offered,
+            haveMap: offer.haveMap)
         send(.leaseGrant(request: request, grant: grant), to: peer, &effects)
         log(
             .info, "lease granted",

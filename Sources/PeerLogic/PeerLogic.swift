@@ -31,6 +31,13 @@ package struct PeerLogic: Sendable {
     /// When a revocation begins or ceases to hold, milliseconds since 1970.
     var nextRevocation = Int64.max
     var adoptions: [UInt64: Adoption] = [:]
+    /// When content was last looked at since a reader disputed it.
+    var looks: [ManifestID: ContentLook] = [:]
+    /// What this peer's engines want or load, and have told the mesh so, until content takes its place.
+    var wishes: [Wish] = []
+    /// Whether pulls have not been told yet who offers what now, and when they may be told next.
+    var isChoiceStale = false
+    var nextChoice: UInt64 = 0
     var nextRequest: UInt64 = 1
     var pullsBegun: UInt64 = 0
 
@@ -75,7 +82,15 @@ package struct PeerLogic: Sendable {
         case .disconnected(let peer): run(.disconnected(peer), now, &effects)
         case .serve(let content): serve(content, now, &effects)
         case .withdraw(let manifest): withdraw(manifest, now, &effects)
-        case .pull(let id, let wanted, let options): begin(id, wanted, options, now, &effects)
+        case .pause(let manifest, let grace): pause(manifest, grace, now, &effects)
+        case .drain(let grace): for id in offers.keys.sorted() { pause(id, grace, now, &effects) }
+        case .resume(let manifest, let have): resume(manifest, have, now, &effects)
+        case .loading(let identity, let rank, let bytes): loading(identity, rank, bytes, now, &effects)
+        case .loadingEnded(let identity, let rank): loadingEnded(identity, rank, now, &effects)
+        case .pull(let id, let wanted, let options):
+            let interest = SnapshotInterest(.model(wanted.model), rank: wanted.rank)
+            take(mesh.note(interest: interest, now: now), now, &effects)
+            begin(id, wanted, options, now, &effects)
         case .cancel(let id): fail(id, .cancelled, now, &effects)
         case .destinationReady(let id, let have): destinationReady(id, have, now, &effects)
         case .destinationFailed(let id, let reason): fail(id, .destination(reason), now, &effects)
@@ -83,12 +98,21 @@ package struct PeerLogic: Sendable {
         case .sealed(let id): sealed(id, now, &effects)
         case .sealFailed(let id, let reason): fail(id, .destination(reason), now, &effects)
         case .served(_, let bytes): bytesServed += bytes
+        case .looked(let manifest, let chunk, let isRight): looked(manifest, chunk, isRight: isRight, now, &effects)
         case .restored(let frames): run(.restored(frames), now, &effects)
         case .token(let holder): replace(token: holder, now, &effects)
         case .revocation(let bytes): took(revocation: bytes, now, &effects)
         case .depart: depart(now, &effects)
         case .tick: tick(now, &effects)
         }
+        return effects
+    }
+
+    /// Takes what another peer of the mesh knows for its own: see `Mesh.begin`.
+    package mutating func begin(knowing other: PeerLogic, now: Moment) -> [PeerEffect] {
+        var effects: [PeerEffect] = []
+        authority.rules.remember(checkedBy: other.authority.rules)
+        take(mesh.begin(knowing: other.mesh, now: now), now, &effects)
         return effects
     }
 
@@ -99,7 +123,9 @@ package struct PeerLogic: Sendable {
         for offer in offers.values {
             if !offer.untold.isEmpty { deadline = min(deadline, offer.untoldSince + configuration.havePeriod) }
             if needsAnnouncement(offer) { deadline = min(deadline, offer.lastAnnounced + configuration.coveragePeriod) }
+            if let end = offer.pausedUntil, !ledger.leases(of: offer.id).isEmpty { deadline = min(deadline, end) }
         }
+        if isChoiceStale, !pulls.isEmpty { deadline = min(deadline, nextChoice) }
         for pull in pulls.values {
             switch pull.phase {
             case .searching: deadline = min(deadline, searchDeadline(of: pull))
@@ -193,12 +219,16 @@ package struct PeerLogic: Sendable {
             case .renewed: break
             }
         }
-        if isChoiceChanged { updateCandidates(now, &effects) }
+        if isChoiceChanged, !pulls.isEmpty {
+            isChoiceStale = true
+            updateCandidatesIfDue(now, &effects)
+        }
     }
 
     private mutating func start(_ endpoints: Endpoints, _ now: Moment, _ effects: inout [PeerEffect]) {
         self.endpoints = endpoints
         take(mesh.present(chain: chain, endpoints: endpoints, now: now, authority: &authority), now, &effects)
+        announceWishes(now, &effects)
         run(.tick, now, &effects)
     }
 
@@ -247,18 +277,23 @@ package struct PeerLogic: Sendable {
     }
 
     private mutating func tick(_ now: Moment, _ effects: inout [PeerEffect]) {
-        if now.wall >= nextCertificate { renewCertificate(now, &effects) }
-        revocationsOverTime(now, &effects)
-        introduceAnew(now)
-        adoptIntroductions(now, &effects)
-        mesh.report(
-            slotsInUse: ledger.slotsInUse, slots: offers.isEmpty ? 0 : configuration.ledger.slots,
-            bytesServed: bytesServed, bytesReceived: bytesReceived)
-        run(.tick, now, &effects)
+        // A pull's deadlines come every few milliseconds, the mesh's a few times a second: what goes by wall time goes with those.
+        if now.monotonic >= mesh.nextDeadline {
+            if now.wall >= nextCertificate { renewCertificate(now, &effects) }
+            revocationsOverTime(now, &effects)
+            introduceAnew(now)
+            adoptIntroductions(now, &effects)
+            mesh.report(
+                slotsInUse: ledger.slotsInUse, slots: offers.isEmpty ? 0 : configuration.ledger.slots,
+                bytesServed: bytesServed, bytesReceived: bytesReceived)
+            run(.tick, now, &effects)
+        }
+        updateCandidatesIfDue(now, &effects)
         for lease in ledger.expire(now: now) {
             effects.append(.end(lease.id))
             send(.leaseEnded(lease: lease.id, code: .unknownLease), to: lease.reader, &effects)
         }
+        endPaused(now, &effects)
         tellHolders(now, &effects)
         for id in offers.keys.sorted() { announceIfDue(id, now, &effects) }
         for id in pulls.keys.sorted() { tick(id, now, &effects) }

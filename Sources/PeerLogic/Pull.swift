@@ -30,6 +30,10 @@ struct Pull: Sendable {
     /// How often a peer did not send its manifest in time; it may only have been busy.
     var silences: [PeerID: Int] = [:]
     var report = PullReport()
+    /// What those who load from disk have told of their progress.
+    var loaders: [PeerID: LoaderProgress] = [:]
+    /// When it was last considered to load from disk.
+    var lastLook: UInt64 = 0
     /// What sources of shared memory were told that we read.
     var toldBytes: [PeerID: UInt64] = [:]
 

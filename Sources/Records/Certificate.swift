@@ -144,21 +144,38 @@ extension Certificate: WireCodable {
 
 /// Root, token, certificate: what anybody checks offline with the root's public key.
 package struct CertificateChain: Hashable, Sendable {
-    package let grant: SignedPayload<TokenGrant>
-    package let certificate: SignedPayload<Certificate>
+    /// One object, since chains are handed on far more often than they are made.
+    private final class Links: Sendable {
+        let grant: SignedPayload<TokenGrant>
+        let certificate: SignedPayload<Certificate>
+
+        init(_ grant: SignedPayload<TokenGrant>, _ certificate: SignedPayload<Certificate>) {
+            self.grant = grant
+            self.certificate = certificate
+        }
+    }
+
+    private let links: Links
+    package var grant: SignedPayload<TokenGrant> { links.grant }
+    package var certificate: SignedPayload<Certificate> { links.certificate }
     /// Names the chain, signatures included. Made once: chains are judged far more often than they are read.
     package let digest: Digest256
 
     package init(grant: SignedPayload<TokenGrant>, certificate: SignedPayload<Certificate>) {
-        self.grant = grant
-        self.certificate = certificate
+        links = Links(grant, certificate)
         var writer = WireWriter()
         grant.encode(to: &writer)
         certificate.encode(to: &writer)
         digest = BLAKE2b.digest(writer.bytes)
     }
 
-    package var peer: PeerID { certificate.value.peer }
+    package var peer: PeerID { links.certificate.value.peer }
+
+    package static func == (left: Self, right: Self) -> Bool {
+        left.links === right.links || left.grant == right.grant && left.certificate == right.certificate
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(digest) }
 }
 
 extension CertificateChain: WireCodable {

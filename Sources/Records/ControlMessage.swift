@@ -11,10 +11,11 @@ package enum ControlMessage: Hashable, Sendable {
     case ping(request: UInt64, isNeighbour: Bool)
     case pong(request: UInt64)
 
-    /// Asks for the live records, with each peer's record and latest beacon first.
-    case snapshotRequest(request: UInt64, cursor: UInt32)
-    /// `next` is the cursor of the following page, nil after the last.
-    case snapshotPage(request: UInt64, frames: [[UInt8]], next: UInt32?)
+    /// Asks for what lives, with each peer's record and latest beacon first. `cursor` goes on with a snapshot that was begun, if
+    /// the receiver still has it.
+    indirect case snapshotRequest(request: UInt64, filter: SnapshotFilter, cursor: SnapshotCursor?)
+    // Large or rare: kept apart, so that all other messages stay small.
+    indirect case snapshotPage(request: UInt64, page: SnapshotPage)
     /// Digests of the 256 buckets of everything the sender holds, and of the proofs and revocations that it knows.
     case digestSummary(buckets: [UInt64], trust: UInt64)
     /// What the sender holds in the buckets that differ.
@@ -24,13 +25,14 @@ package enum ControlMessage: Hashable, Sendable {
 
     case manifestRequest(request: UInt64, manifest: ManifestID, offset: UInt64)
     /// Part of a manifest's canonical bytes; the introduction comes with the first part.
-    case manifestPage(request: UInt64, total: UInt64, offset: UInt64, bytes: [UInt8], proof: IntroductionProof?)
+    indirect case manifestPage(
+        request: UInt64, total: UInt64, offset: UInt64, bytes: [UInt8], proof: IntroductionProof?)
     case probe(request: UInt64, manifest: ManifestID)
     /// `haveMap` is exact. A reservation holds a slot for two seconds.
-    case probeAnswer(request: UInt64, freeSlots: UInt16, slots: UInt16, reserved: Bool, haveMap: ChunkSet)
+    indirect case probeAnswer(request: UInt64, freeSlots: UInt16, slots: UInt16, reserved: Bool, haveMap: ChunkSet)
     case releaseReservation(manifest: ManifestID)
     case leaseRequest(request: UInt64, manifest: ManifestID, lanes: [LaneKind])
-    case leaseGrant(request: UInt64, grant: LeaseGrant)
+    indirect case leaseGrant(request: UInt64, grant: LeaseGrant)
     case refusal(request: UInt64, code: RefusalCode, retryAfter: UInt32)
     case leaseRenewal(lease: LeaseID)
     case leaseRenewed(lease: LeaseID, duration: UInt32)
@@ -39,6 +41,8 @@ package enum ControlMessage: Hashable, Sendable {
     case leaseEnded(lease: LeaseID, code: RefusalCode)
     /// Chunks that the sender has verified since it last told this lease holder.
     case haveDelta(lease: LeaseID, chunks: [UInt32])
+    /// The sender read a chunk under this lease, and its bytes were not those of the manifest.
+    case chunkDispute(lease: LeaseID, chunk: UInt32)
     /// The sender leaves in good order.
     case goodbye
 

@@ -5,11 +5,13 @@ extension ControlMessage {
     private enum Tag: UInt8 {
         case hello = 1
         case welcome, ping, pong
-        case snapshotRequest = 16
-        case snapshotPage, digestSummary, digestListing, want, give
+        // 16 and 17 were snapshots without a filter.
+        case digestSummary = 18
+        case digestListing, want, give, snapshotRequest, snapshotPage
         case manifestRequest = 32
         case manifestPage, probe, probeAnswer, releaseReservation
         case leaseRequest, leaseGrant, refusal, leaseRenewal, leaseRenewed, leaseRelease, leaseEnded, haveDelta
+        case chunkDispute
         case goodbye = 64
         case neighbourRequest = 80
         case neighbourAnswer, neighbourEnd, hangUp
@@ -67,15 +69,15 @@ extension ControlMessage: WireCodable {
 
     private func encodeGossip(to writer: inout WireWriter) {
         switch self {
-        case .snapshotRequest(let request, let cursor):
+        case .snapshotRequest(let request, let filter, let cursor):
             writer.write(Tag.snapshotRequest.rawValue)
             writer.write(request)
-            writer.write(cursor)
-        case .snapshotPage(let request, let frames, let next):
+            filter.encode(to: &writer)
+            writer.write(optional: cursor) { $1.encode(to: &$0) }
+        case .snapshotPage(let request, let page):
             writer.write(Tag.snapshotPage.rawValue)
             writer.write(request)
-            writer.write(frames) { $0.write($1) }
-            writer.write(optional: next) { $0.write($1) }
+            page.encode(to: &writer)
         case .digestSummary(let buckets, let trust):
             writer.write(Tag.digestSummary.rawValue)
             writer.write(buckets) { $0.write($1) }
@@ -164,6 +166,10 @@ extension ControlMessage: WireCodable {
             writer.write(Tag.haveDelta.rawValue)
             writer.write(lease)
             writer.write(chunks) { $0.write($1) }
+        case .chunkDispute(let lease, let chunk):
+            writer.write(Tag.chunkDispute.rawValue)
+            writer.write(lease)
+            writer.write(chunk)
         default: break
         }
     }
@@ -179,11 +185,13 @@ extension ControlMessage: WireCodable {
         case .pong: self = .pong(request: try reader.read("request"))
         case .goodbye: self = .goodbye
         case .snapshotRequest:
-            self = .snapshotRequest(request: try reader.read("request"), cursor: try reader.read("cursor"))
+            self = .snapshotRequest(
+                request: try reader.read("request"), filter: try SnapshotFilter(from: &reader),
+                cursor: try reader.readOptional("cursor") {
+                    (reader) throws(WireError) in try SnapshotCursor(from: &reader)
+                })
         case .snapshotPage:
-            self = .snapshotPage(
-                request: try reader.read("request"), frames: try Self.readFrames(&reader),
-                next: try reader.readOptional("next") { (reader) throws(WireError) in try reader.read("cursor") })
+            self = .snapshotPage(request: try reader.read("request"), page: try SnapshotPage(from: &reader))
         case .digestSummary:
             self = .digestSummary(
                 buckets: try Self.readBuckets(&reader), trust: try reader.read("trust digest"))
@@ -253,6 +261,7 @@ extension ControlMessage: WireCodable {
         case .leaseRenewed: return .leaseRenewed(lease: lease, duration: try reader.read("duration"))
         case .leaseRelease: return .leaseRelease(lease: lease, bytesRead: try reader.read("bytes read"))
         case .leaseEnded: return .leaseEnded(lease: lease, code: try RefusalCode(from: &reader))
+        case .chunkDispute: return .chunkDispute(lease: lease, chunk: try reader.read("chunk"))
         default:
             let chunks = try reader.readArray("chunks", limit: WireLimits.chunksInDelta) {
                 (reader) throws(WireError) in try reader.read(UInt32.self, "chunk")

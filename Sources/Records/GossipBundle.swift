@@ -26,7 +26,9 @@ package struct GossipBundle: Hashable, Sendable {
     package init(entries: [Entry]) { self.entries = entries }
 
     /// Whether bytes from the wire claim to be a bundle and not a frame.
-    package static func isClaimed(by bytes: [UInt8]) -> Bool { bytes.starts(with: magic) }
+    package static func isClaimed(by bytes: [UInt8]) -> Bool {
+        bytes.count >= 4 && bytes[0] == magic[0] && bytes[1] == magic[1] && bytes[2] == magic[2] && bytes[3] == magic[3]
+    }
 }
 
 extension GossipBundle: WireCodable {

@@ -12,6 +12,12 @@ package struct Identifier<Kind>: Hashable, Comparable, Sendable {
         self.digest = digest
     }
 
+    /// The same without generic code: every frame's head is looked at so.
+    package init?(bytes: ArraySlice<UInt8>) {
+        guard let digest = Digest256(bytes) else { return nil }
+        self.digest = digest
+    }
+
     package var bytes: [UInt8] { digest.bytes }
 
     /// Twelve hexadecimal digits, enough for people to tell things apart in logs and tables.

@@ -39,6 +39,10 @@ package struct LeaseGrant: Hashable, Sendable {
     package let duration: UInt32
     /// Reads in flight that the source allows.
     package let window: UInt16
+    /// Which of the source's slots the reader has, below `slots`. Readers of one source begin with the chunks of their own slot,
+    /// so that in a crowd it hands out each chunk once before it repeats one.
+    package let slot: UInt16
+    package let slots: UInt16
     /// Proves on a lane that the reader holds this lease. Travels only inside CURVE and is never logged.
     package let sessionKey: Digest256
     package let lanes: [LaneOffer]
@@ -46,13 +50,15 @@ package struct LeaseGrant: Hashable, Sendable {
 
     package init(
         lease: LeaseID, manifest: ManifestID, generation: UInt64, duration: UInt32, window: UInt16,
-        sessionKey: Digest256, lanes: [LaneOffer], haveMap: ChunkSet
+        slot: UInt16 = 0, slots: UInt16 = 1, sessionKey: Digest256, lanes: [LaneOffer], haveMap: ChunkSet
     ) {
         self.lease = lease
         self.manifest = manifest
         self.generation = generation
         self.duration = duration
         self.window = window
+        self.slot = slot
+        self.slots = slots
         self.sessionKey = sessionKey
         self.lanes = lanes
         self.haveMap = haveMap
@@ -66,6 +72,8 @@ extension LeaseGrant: WireCodable {
         writer.write(generation)
         writer.write(duration)
         writer.write(window)
+        writer.write(slot)
+        writer.write(slots)
         writer.write(sessionKey)
         writer.write(lanes) { $1.encode(to: &$0) }
         haveMap.encode(to: &writer)
@@ -77,6 +85,9 @@ extension LeaseGrant: WireCodable {
         generation = try reader.read("lease generation")
         duration = try reader.read("lease duration")
         window = try reader.read("lease window")
+        slot = try reader.read("lease slot")
+        slots = try reader.read("lease slots")
+        guard slot < slots else { throw .malformed(field: "lease slot") }
         sessionKey = try reader.readDigest("session key")
         lanes = try reader.readArray("lanes", limit: WireLimits.lanes) {
             (reader) throws(WireError) in try LaneOffer(from: &reader)

@@ -22,6 +22,9 @@ package enum WireLimits {
     package static let lanes = 16
     /// Signed frames in one snapshot page or give.
     package static let framesInMessage = 1024
+    /// What a joiner may want at once, and a snapshot's signed manifest, bytes.
+    package static let snapshotInterests = 64
+    package static let snapshotManifest = 512
     /// Record ids in one want or bucket listing.
     package static let recordsInMessage = 8192
     /// Chunks in one have-map delta.
@@ -36,7 +39,10 @@ package enum WireLimits {
 package enum ManifestLimits {
     /// Canonical bytes of a manifest: a million chunks of 4 MiB (4 TB) and their tensors.
     package static let encodedSize = 256 * 1024 * 1024
-    package static let storages = 65_536
+    /// As many as a model of little tensors has, each in an allocation of its own.
+    package static let storages = 1_048_576
+    /// Files of one folder, each of which stays open while it is served.
+    package static let files = 65_536
     package static let tensors = 4_194_304
     package static let dimensions = 16
     package static let chunks = 4_194_304

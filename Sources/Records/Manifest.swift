@@ -18,17 +18,23 @@ package struct Tensor: Hashable, Sendable {
     package let name: String
     package let dtype: String
     package let shape: [UInt64]
+    /// Elements from one index to the next in each dimension; empty when the tensor is contiguous.
+    package let strides: [UInt64]
     /// Index into the manifest's storages.
     package let storage: UInt32
     /// Bytes from the start of its storage.
     package let offset: UInt64
-    /// Bytes.
+    /// Bytes from the first element to the end of the last.
     package let size: UInt64
 
-    package init(name: String, dtype: String, shape: [UInt64], storage: UInt32, offset: UInt64, size: UInt64) {
+    package init(
+        name: String, dtype: String, shape: [UInt64], strides: [UInt64] = [], storage: UInt32, offset: UInt64,
+        size: UInt64
+    ) {
         self.name = name
         self.dtype = dtype
         self.shape = shape
+        self.strides = strides
         self.storage = storage
         self.offset = offset
         self.size = size
@@ -67,7 +73,8 @@ package struct Manifest: Hashable, Sendable {
 }
 
 extension Manifest: WireCodable {
-    private static let formatVersion: UInt8 = 1
+    /// 2: tensors have strides.
+    private static let formatVersion: UInt8 = 2
 
     package func encode(to writer: inout WireWriter) {
         writer.write(Self.formatVersion)
@@ -114,6 +121,7 @@ extension Tensor: WireCodable {
         writer.write(name)
         writer.write(dtype)
         writer.write(shape) { $0.write($1) }
+        writer.write(strides) { $0.write($1) }
         writer.write(storage)
         writer.write(offset)
         writer.write(size)
@@ -125,6 +133,10 @@ extension Tensor: WireCodable {
         shape = try reader.readArray("tensor shape", limit: ManifestLimits.dimensions) {
             (reader) throws(WireError) in try reader.read("tensor dimension")
         }
+        strides = try reader.readArray("tensor strides", limit: ManifestLimits.dimensions) {
+            (reader) throws(WireError) in try reader.read("tensor stride")
+        }
+        guard strides.isEmpty || strides.count == shape.count else { throw .malformed(field: "tensor strides") }
         storage = try reader.read("tensor storage")
         offset = try reader.read("tensor offset")
         size = try reader.read("tensor size")

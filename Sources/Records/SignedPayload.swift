@@ -36,8 +36,23 @@ package enum Purpose: UInt8, Sendable, CaseIterable {
 
     /// The exact bytes that are signed: a tag with purpose and wire version, the cluster, the payload.
     package func signingBytes(cluster: ClusterID, payload: [UInt8]) -> [UInt8] {
-        Array("modelexpress/\(self)/\(SignedFrame.wireVersion)".utf8) + [0] + cluster.bytes + payload
+        let tag = Self.tags[Int(rawValue)]
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(tag.count + Digest256.byteCount + payload.count)
+        bytes += tag
+        bytes += cluster.bytes
+        bytes += payload
+        return bytes
     }
+
+    /// By raw value: every signature that is checked needs one.
+    private static let tags: [[UInt8]] = {
+        var tags = [[UInt8]](repeating: [], count: (allCases.map { Int($0.rawValue) }.max() ?? 0) + 1)
+        for purpose in allCases {
+            tags[Int(purpose.rawValue)] = Array("modelexpress/\(purpose)/\(SignedFrame.wireVersion)".utf8) + [0]
+        }
+        return tags
+    }()
 }
 
 /// A record that says for which purpose it is signed.
@@ -109,9 +124,9 @@ package struct SignedFrame: Hashable, Sendable {
 extension SignedFrame {
     /// Looks at the head of a frame without decoding it; nil for what is too short or begins differently.
     package static func head(of bytes: [UInt8]) -> (version: UInt8, purpose: UInt8, author: PeerID)? {
-        guard bytes.count >= 36, bytes.starts(with: magic), let author = PeerID(bytes: bytes[4..<36]) else {
-            return nil
-        }
+        guard bytes.count >= 36, bytes[0] == magic[0], bytes[1] == magic[1],
+            let author = PeerID(bytes: bytes[4..<36])
+        else { return nil }
         return (bytes[2], bytes[3], author)
     }
 }

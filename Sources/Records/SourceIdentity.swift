@@ -38,6 +38,21 @@ package struct SourceIdentity: Hashable, Sendable {
     }
 
     package var id: SourceID { SourceID(SHA256.digest(encoded)) }
+
+    /// What is not as in `wanted`, in words: "dtype float16 instead of bfloat16".
+    package func differences(from wanted: SourceIdentity) -> [String] {
+        let fields: [(String, String, String)] = [
+            ("model", model, wanted.model), ("revision", revision, wanted.revision),
+            ("stage", stage.word, wanted.stage.word), ("dtype", dtype, wanted.dtype),
+            ("quantisation", quantisation, wanted.quantisation),
+            ("tensor parallel size", "\(tensorParallel)", "\(wanted.tensorParallel)"),
+            ("pipeline parallel size", "\(pipelineParallel)", "\(wanted.pipelineParallel)"),
+            ("expert parallel size", "\(expertParallel)", "\(wanted.expertParallel)"),
+        ]
+        return fields.filter { $0.1 != $0.2 }.map { name, own, other in
+            "\(name) \(own.isEmpty ? "none" : own) instead of \(other.isEmpty ? "none" : other)"
+        }
+    }
 }
 
 extension SourceIdentity: WireCodable {

@@ -38,16 +38,12 @@ package struct WireWriter: Sendable {
     package init() {}
 
     package mutating func write(_ value: some FixedWidthInteger & UnsignedInteger) {
-        var rest = UInt64(value)
-        for _ in 0..<(value.bitWidth / 8) {
-            bytes.append(UInt8(truncatingIfNeeded: rest))
-            rest &>>= 8
-        }
+        LittleEndian.append(UInt64(value), width: value.bitWidth / 8, to: &bytes)
     }
 
     package mutating func write(_ value: Int64) { write(UInt64(bitPattern: value)) }
     package mutating func write(_ value: Bool) { write(UInt8(value ? 1 : 0)) }
-    package mutating func write(_ value: Digest256) { bytes.append(contentsOf: value.bytes) }
+    package mutating func write(_ value: Digest256) { value.append(to: &bytes) }
     package mutating func write<Kind>(_ value: Identifier<Kind>) { write(value.digest) }
 
     package mutating func write(_ value: [UInt8]) {
@@ -87,10 +83,8 @@ package struct WireReader: Sendable {
     ) throws(WireError) -> Value {
         let width = Value.bitWidth / 8
         guard remaining >= width else { throw .truncated(field: field) }
-        var value: UInt64 = 0
-        for index in 0..<width { value |= UInt64(bytes[offset + index]) << UInt64(8 * index) }
-        offset += width
-        return Value(truncatingIfNeeded: value)
+        defer { offset += width }
+        return Value(truncatingIfNeeded: LittleEndian.load(width: width, from: bytes, at: offset))
     }
 
     package mutating func read<Value: FixedWidthInteger & UnsignedInteger>(

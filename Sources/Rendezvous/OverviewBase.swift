@@ -19,13 +19,17 @@ struct OverviewBase: Sendable {
     let server: OverviewServer
     let look: MeshLook
     let watch: MeshWatch
+    let pool: OverviewPool
     /// The busiest first, then by name.
     let peers: [Peer]
     let models: [OverviewModel]
     /// By model, revision and rank, then by name.
     let sources: [OfferedSource]
 
-    init(server: OverviewServer, look: MeshLook, watch: MeshWatch) {
+    init(
+        server: OverviewServer, look: MeshLook, watch: MeshWatch, pool: OverviewPool = OverviewPool(isPresent: false)
+    ) {
+        self.pool = pool
         self.server = server
         self.look = look
         self.watch = watch

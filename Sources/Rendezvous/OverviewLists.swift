@@ -10,7 +10,7 @@ extension OverviewBase {
             server: server, mesh: mesh, load: load, history: history,
             peers: peerPage(OverviewQuery("peers", in: query)), models: modelPage(OverviewQuery("models", in: query)),
             sources: sourcePage(OverviewQuery("sources", in: query)), transfers: transfers,
-            pool: OverviewPool(isPresent: false))
+            pool: pool)
     }
 
     private func peerPage(_ query: OverviewQuery) -> OverviewPage<OverviewPeer> {

@@ -5,10 +5,13 @@ enum OverviewReasons {
     /// A clock that is off by a part of the skew that the mesh allows is worth a word before it does harm, milliseconds.
     private static let notableOffset = ValidityLimits.skew / 5
 
-    static func all(_ look: MeshLook, state: String, store: String) -> [String] {
-        var reasons: [String] = []
-        if state == "degraded" {
-            reasons.append("The store can't be reached, so the server serves from memory: \(store).")
+    /// So many writes wait only where Redis is away or slow.
+    private static let notableWaiting = 1_000
+
+    static func all(_ look: MeshLook, _ report: ServerCondition.Report, storeWaiting: Int) -> [String] {
+        var reasons = report.state == .ok ? [] : ["The server is \(report.state.rawValue): \(report.reason)."]
+        if storeWaiting >= notableWaiting {
+            reasons.append("\(storeWaiting) writes wait for Redis, which is away or answers slowly.")
         }
         if look.neighbours == 0, look.peers.count > 1 {
             reasons.append("No neighbour: what is shown of other peers is what was known before, and ends.")

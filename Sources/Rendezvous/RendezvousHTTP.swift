@@ -10,15 +10,16 @@ import Telemetry
 /// What a server says over HTTP.
 extension RendezvousProcess {
     package var httpConfiguration: HTTPFace.Configuration {
-        HTTPFace.Configuration(address: settings.peer.bind, port: settings.httpPort)
+        var configuration = HTTPFace.Configuration(address: settings.peer.bind, port: settings.httpPort)
+        if let certificate { configuration.channel = { certificate.channel(for: $0) } }
+        return configuration
     }
 
     package func httpContent() -> HTTPFace.Content {
         HTTPFace.Content(
             state: {
-                let word = await self.status()?.state ?? "draining"
-                // Without Redis a server stays in its Service: it is needed most then.
-                return (word, word == "ok" || word == "degraded")
+                let state = self.condition.report.state
+                return (state.rawValue, state.isReady)
             },
             metrics: { Metrics.shared.exposition() },
             json: { name, query in
@@ -34,11 +35,14 @@ extension RendezvousProcess {
     private func look() async -> OverviewBase? {
         let now = Self.now()
         guard let look = try? await host.query({ MeshLook($0, now: now) }) else { return nil }
-        let (word, sentence) = condition
+        let (report, sentence) = (condition.report, condition.storeSentence)
+        let waiting = store.pendingCount
         let server = OverviewServer(
             name: look.name, peer: look.local.description, cluster: look.cluster, version: Release.version,
-            state: word, reasons: OverviewReasons.all(look, state: word, store: sentence), store: sentence,
-            storeWaiting: store.pendingCount, started: started, time: now.wall)
-        return OverviewBase(server: server, look: look, watch: watcher.current)
+            state: report.state.rawValue, reasons: OverviewReasons.all(look, report, storeWaiting: waiting),
+            store: sentence, storeWaiting: waiting, started: started, time: now.wall)
+        return OverviewBase(
+            server: server, look: look, watch: watcher.current,
+            pool: engines?.overview ?? OverviewPool(isPresent: false))
     }
 }

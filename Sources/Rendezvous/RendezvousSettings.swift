@@ -16,11 +16,23 @@ package struct RendezvousSettings: Sendable {
     package var peer: PeerSettings
     package var store: Store
     package var httpPort: UInt16
+    /// Nil: plain HTTP.
+    package var certificate: CertificateFiles?
+    /// Nil where there is no Kubernetes.
+    package var kubernetes: KubernetesSettings?
+    /// The public gRPC API.
+    package var engines: EngineSettings
 
-    /// Flags win over `REDIS_URL`, `MX_DATA_DIR` and `MX_HTTP_PORT`.
+    /// Paths of PEM files: the certificate with its intermediate ones, and its private key.
+    package struct CertificateFiles: Hashable, Sendable {
+        package let certificate: String
+        package let key: String
+    }
+
+    /// Flags win over `REDIS_URL`, `MX_DATA_DIR`, `MX_HTTP_PORT`, `MX_HTTP_TLS_CERTIFICATE` and `MX_HTTP_TLS_KEY`.
     package init(
         peer: PeerSettings, usesEmbeddedRedis: Bool, redisURL: String?, dataFolder: String?, httpPort: Int?,
-        environment: Environment
+        tlsCertificate: String? = nil, tlsKey: String? = nil, grpcPort: String? = nil, environment: Environment
     ) throws(ConfigurationError) {
         self.peer = peer
         store =
@@ -32,6 +44,27 @@ package struct RendezvousSettings: Sendable {
             throw .invalid(setting: "--http-port (MX_HTTP_PORT)", value: text, expected: "a port number, 0 to 65535")
         }
         self.httpPort = port
+        kubernetes = try KubernetesSettings(environment: environment)
+        engines = try EngineSettings(port: grpcPort, environment: environment)
+        certificate = try Self.certificate(
+            tlsCertificate ?? environment["MX_HTTP_TLS_CERTIFICATE"], tlsKey ?? environment["MX_HTTP_TLS_KEY"])
+    }
+
+    private static func certificate(
+        _ certificate: String?, _ key: String?
+    ) throws(ConfigurationError) -> CertificateFiles? {
+        switch (certificate, key) {
+        case (nil, nil): return nil
+        case (let certificate?, let key?): return CertificateFiles(certificate: certificate, key: key)
+        case (let certificate?, nil):
+            throw .invalid(
+                setting: "--http-tls-certificate (MX_HTTP_TLS_CERTIFICATE)", value: certificate,
+                expected: "--http-tls-key (MX_HTTP_TLS_KEY) beside it")
+        case (nil, let key?):
+            throw .invalid(
+                setting: "--http-tls-key (MX_HTTP_TLS_KEY)", value: key,
+                expected: "--http-tls-certificate (MX_HTTP_TLS_CERTIFICATE) beside it")
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+import Arena
 import Checkpoint
 import DataPlane
 import Digest
@@ -25,19 +26,25 @@ final class LaneShell: PeerEffectHandler {
     let notices: WorkerPool
     private let server: LaneServer
     private let socketDirectory: String?
+    private let fabric: SidecarFabric
     private let verification: WorkerPool
     private let files: WorkerPool
-    private let digester: ChunkDigester
-    private let threads: Int
+    let digester: ChunkDigester
+    /// Threads that one digest may take.
+    let threads: Int
     private let jobs = Guarded<[PullID: PullJob]>([:])
     private let host = Guarded<PeerHost?>(nil)
     /// Set when the process ends: no folder is digested any more.
     private let isEnding = Guarded(false)
     private let log = Log(component: "transfer")
 
-    init(server: LaneServer, socketDirectory: String?, digester: ChunkDigester) throws(EventThreadError) {
+    /// - Parameter fabric: stopped with this shell.
+    init(
+        server: LaneServer, socketDirectory: String?, fabric: SidecarFabric, digester: ChunkDigester
+    ) throws(EventThreadError) {
         self.server = server
         self.socketDirectory = socketDirectory
+        self.fabric = fabric
         self.digester = digester
         threads = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         verification = try WorkerPool(name: "verify", threads: threads, capacity: Self.verificationQueue)
@@ -61,6 +68,7 @@ final class LaneShell: PeerEffectHandler {
         verification.stop()
         files.stop()
         notices.stop()
+        fabric.stop()
     }
 
     /// Opens and digests a folder on the file pool, until the task is cancelled or this shell stops.
@@ -88,6 +96,25 @@ final class LaneShell: PeerEffectHandler {
         }
     }
 
+    /// Copies a digested folder into memory on the file pool, until the task is cancelled or this shell stops.
+    ///
+    /// - Parameter progress: bytes done and in all; called on that pool.
+    func load(
+        _ folder: CheckpointFolder, _ manifest: Manifest, progress: @escaping @Sendable (UInt64, UInt64) -> Void
+    ) async throws(SidecarError) -> MemoryArena {
+        let (digester, isEnding) = (self.digester, self.isEnding)
+        let outcome = await onFiles { (isCancelled) throws(CheckpointError) in
+            try FolderArena.load(
+                folder, manifest, digester: digester, isCancelled: { isCancelled() || isEnding.withLock { $0 } },
+                progress: progress)
+        }
+        switch outcome {
+        case .success(let arena): return arena
+        case .failure(let error): throw SidecarError(error)
+        case nil: throw SidecarError("too many folders are being opened at once; try again later")
+        }
+    }
+
     /// Whether a pull to this folder would find files in it. Looked up on the file pool.
     func holdsFiles(_ directory: String) async -> Bool {
         let outcome = await onFiles { _ in FolderWriter.holdsFiles(directory) }
@@ -96,7 +123,7 @@ final class LaneShell: PeerEffectHandler {
     }
 
     /// Runs blocking work of a task on the file pool; nil when the pool takes no more.
-    private func onFiles<Value: Sendable>(
+    func onFiles<Value: Sendable>(
         _ work: @escaping @Sendable (_ isCancelled: @escaping @Sendable () -> Bool) throws(CheckpointError) -> Value
     ) async -> Result<Value, CheckpointError>? {
         let isCancelled = Guarded(false)
@@ -120,21 +147,37 @@ final class LaneShell: PeerEffectHandler {
 
     func perform(_ effect: PeerEffect) {
         switch effect {
-        case .admit(let lease, let sessionKey, let manifest, let window):
+        case .admit(let lease, let sessionKey, let manifest, let window, let closeness):
             guard let content = registry[manifest] else { return }
             server.admit(
                 ServedLease(
                     lease: lease, sessionKey: sessionKey, window: window, content: content.storages,
-                    layout: content.storages.layout, availability: content.availability))
+                    layout: content.storages.layout, availability: content.availability, closeness: closeness))
         case .end(let lease): server.end(lease)
+        case .look(let manifest, let chunk, let expected): look(manifest, chunk, expected)
         case .prepare(let id, let manifest, let manifestID): prepare(id, manifest, manifestID)
-        case .openLane(let id, _, let grant, let offer): openLane(id, grant, offer)
-        case .read(let id, let lease, let chunk): job(id)?.lane(lease)?.read(chunk: chunk)
+        case .openLane(let id, let peer, let grant, let offer, let closeness):
+            openLane(id, peer, grant, offer, closeness)
+        case .read(let id, let lease, let chunk, let place):
+            job(id)?.lane(lease)?.read(LaneRead(chunk: chunk, into: place))
+        case .place(let id, let lease, let chunk): self.place(id, lease, chunk)
+        case .dropBounce(let id, let lease, let chunk): _ = job(id)?.takeBounced(chunk, from: lease)
         case .closeLane(let id, let lease): closeLane(id, lease)
         case .available(let id, let chunk): available(id, chunk)
         case .seal(let id): seal(id)
         case .pull(let id, let notice): take(id, notice)
         case .mesh, .log: break
+        }
+    }
+
+    private func look(_ manifest: ManifestID, _ chunk: Int, _ expected: ChunkDigests) {
+        guard let content = registry[manifest] else { return }
+        // When the pool is full a later dispute asks again.
+        verification.submit { [self] in
+            let isRight = ContentLook.isRight(content.storages, chunk: chunk, expected, digester: digester)
+            // Nobody is led to it any more; its files or its memory go with the leases that still hold it.
+            if !isRight { registry.remove(manifest, of: content.availability) }
+            submit(.looked(manifest, chunk: chunk, isRight: isRight))
         }
     }
 
@@ -161,13 +204,31 @@ final class LaneShell: PeerEffectHandler {
         if !isQueued { submit(.destinationFailed(id, "too many pulls begin at once; try again later")) }
     }
 
-    private func openLane(_ id: PullID, _ grant: LeaseGrant, _ offer: LaneOffer) {
+    private func openLane(
+        _ id: PullID, _ peer: PeerID, _ grant: LeaseGrant, _ offer: LaneOffer, _ closeness: Closeness
+    ) {
         do throws(LaneError) {
             guard let job = job(id) else { throw .noResources("the pull is over") }
-            try job.openLane(grant, offer, socketDirectory: socketDirectory)
+            try job.openLane(peer, grant, offer, closeness, socketDirectory: socketDirectory, fabric: fabric)
         } catch {
             submit(.lane(id, .laneFailed(grant.lease, "\(error)")))
             submit(.lane(id, .laneClosed(grant.lease)))
+        }
+    }
+
+    /// Copies a bounced chunk to its place, where no lane writes any more.
+    private func place(_ id: PullID, _ lease: LeaseID, _ chunk: Int) {
+        guard let job = job(id), let bounced = job.takeBounced(chunk, from: lease), let sink = job.sink else { return }
+        let isQueued = verification.submit { [self] in
+            do throws(LaneError) {
+                try bounced.place(in: sink)
+                submit(.lane(id, .placed(lease, chunk: chunk)))
+            } catch {
+                submit(.lane(id, .failed(lease, chunk: chunk, Self.failure(error))))
+            }
+        }
+        if !isQueued {
+            submit(.lane(id, .failed(lease, chunk: chunk, .sink("too much waits for verification; pull again"))))
         }
     }
 
@@ -231,9 +292,14 @@ final class LaneShell: PeerEffectHandler {
     private func completed(_ id: PullID, _ event: LaneEvent) {
         switch event {
         case .opened(let tag): submit(.lane(id, .laneOpened(tag.lease)))
+        case .paths(let tag, let paths): job(id)?.note(paths, of: tag.lease)
         case .openFailed(let tag, let error): submit(.lane(id, .laneFailed(tag.lease, "\(error)")))
         case .verified(let tag, let chunk, let bytes):
             submit(.lane(id, .verified(tag.lease, chunk: chunk, bytes: bytes)))
+        case .arrived(let tag, let bytes): submit(.lane(id, .arrived(tag.lease, bytes: bytes)))
+        case .bounced(let tag, let chunk, let bytes, let bounced):
+            job(id)?.keep(bounced, chunk, from: tag.lease)
+            submit(.lane(id, .bounced(tag.lease, chunk: chunk, bytes: bytes)))
         case .failed(let tag, let chunk, let error):
             submit(.lane(id, .failed(tag.lease, chunk: chunk, Self.failure(error))))
         case .closed(let tag):

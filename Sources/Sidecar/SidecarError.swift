@@ -28,7 +28,7 @@ package struct SidecarError: Error, Sendable, CustomStringConvertible {
     init(_ failure: PullFailure) {
         let code =
             switch failure {
-            case .notFound: ExitCodes.notFound
+            case .notFound, .coldStart: ExitCodes.notFound
             case .unreachable: ExitCodes.unreachable
             case .refused, .notBelieved: ExitCodes.refused
             case .destination, .transfer, .cancelled: ExitCodes.failed

@@ -31,6 +31,8 @@ extension SidecarProcess {
             state: {
                 // A sidecar that lost the mesh still serves whoever reads from it, so it never counts as not ready.
                 let neighbours = await self.status()?.neighbours ?? 0
+                // An engine that started with dummy weights answers before it has its own.
+                guard !self.engines.isFillingProcessed else { return ("filling", false) }
                 return (neighbours > 0 ? "ok" : "joining", true)
             },
             metrics: { Metrics.shared.exposition() },

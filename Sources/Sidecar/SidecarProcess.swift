@@ -15,15 +15,13 @@ import Trust
 
 /// One sidecar: a peer on its thread, its lanes, and the jobs that people and engines give it.
 package final class SidecarProcess: MeshViews {
-    /// A pull's finished copy goes on being served for at most this long while others read from it, nanoseconds.
-    private static let lingerLimit: UInt64 = 60 * Duration64.second
-    private static let lingerCheck: UInt64 = 50 * Duration64.millisecond
-
     package let settings: SidecarSettings
     package let endpoints: Endpoints
     package let dataPort: UInt16
-    private let host: PeerHost
-    private let shell: LaneShell
+    let host: PeerHost
+    let shell: LaneShell
+    /// The workers of this pod's engine.
+    let engines = EngineBoard()
     private let revocations: Task<Void, Never>
     private let nextPull = Guarded<UInt64>(1)
     private let served = Guarded<[ServedFolder]>([])
@@ -75,20 +73,25 @@ package final class SidecarProcess: MeshViews {
         lanes.tcpPort = peer.ports.data
         lanes.hostSocketDirectory = peer.lanes.contains(.sharedMemory) ? peer.hostSocketDirectory : nil
         lanes.bytesPerSecond = peer.rateLimit
+        let fabric = SidecarFabric(settings)
+        lanes.fabric = fabric.verbs
+        lanes.ucx = fabric.ucx
         let server = try LaneServer(configuration: lanes) { lease, bytes in
             relay.withLock { $0 }?.submit(.served(lease, bytes: bytes))
         }
-        let digester = ChunkDigester(crc32c: DataPlaneKernels.crc32c, strong: SodiumDigests.blake2b256)
+        let digester = ChunkDigester(
+            crc32c: DataPlaneKernels.crc32c, strong: SodiumDigests.blake2b256,
+            strongOfParts: SodiumDigests.blake2b256OfParts)
         let shell = try LaneShell(
-            server: server, socketDirectory: lanes.hostSocketDirectory, digester: digester)
+            server: server, socketDirectory: lanes.hostSocketDirectory, fabric: fabric, digester: digester)
         let advertised = peer.advertisedHost ?? AdvertisedAddress.find(towards: peer.peers)
         var configuration = PeerConfiguration(
             presence: OwnPresence(name: peer.name, zone: peer.zone, host: HostIdentity.bootID),
             seeds: peer.peers + remembered(settings),
-            lanes: peer.lanes)
+            lanes: peer.lanes.filter(fabric.has))
         configuration.ledger.slots = peer.slots
         configuration.fanIn.stall = settings.stall
-        configuration.laneOffers = offers(peer, server, advertised)
+        configuration.laneOffers = offers(configuration.lanes, server, advertised)
         let now = Moment(monotonic: MonotonicClock.now(), wall: WallClock.now())
         let logic = try PeerLogic(
             configuration: configuration, token: token, secrets: secrets, verifier: Ed25519Verifier(),
@@ -122,12 +125,12 @@ package final class SidecarProcess: MeshViews {
         await TokenWatch.run(path: settings.peer.tokenPath) { host.submit(.token($0)) }
     }
 
-    private static func offers(_ peer: PeerSettings, _ server: LaneServer, _ advertised: String) -> [LaneOffer] {
-        peer.lanes.compactMap { lane in
+    private static func offers(_ lanes: [LaneKind], _ server: LaneServer, _ advertised: String) -> [LaneOffer] {
+        lanes.compactMap { lane in
             switch lane {
             case .sharedMemory: server.socketName.map { LaneOffer(kind: lane, address: $0, port: 0) }
-            case .tcp: LaneOffer(kind: lane, address: advertised, port: server.tcpPort)
-            case .verbs, .ucx: nil
+            // RDMA begins with a connection to the same port.
+            case .tcp, .verbs, .ucx: LaneOffer(kind: lane, address: advertised, port: server.tcpPort)
             }
         }
     }
@@ -155,9 +158,12 @@ package final class SidecarProcess: MeshViews {
 
     /// Digests a folder and offers it to the mesh, as its origin.
     ///
-    /// - Parameter emit: told how it goes; called on threads of the sidecar.
+    /// - Parameters:
+    ///   - inMemory: serve from a copy in memory, which costs as much of it as the folder has, and not from the files.
+    ///   - emit: told how it goes; called on threads of the sidecar.
     package func serve(
-        path: String, name: String?, revision: String?, emit: @escaping @Sendable (JobEvent) -> Void
+        path: String, name: String?, revision: String?, inMemory: Bool = false,
+        emit: @escaping @Sendable (JobEvent) -> Void
     ) async throws(SidecarError) {
         // Before the hours that a large folder may take, where the model's name is known by then.
         if let name { try await requireOrigin(of: name) }
@@ -171,9 +177,11 @@ package final class SidecarProcess: MeshViews {
             emit(event)
         }
         try await requireOrigin(of: manifest.identity.model)
-        let content = ServedContent(manifest: manifest)
+        let storages: any StorageContent =
+            inMemory ? try await shell.load(folder, manifest) { emit(Self.loading(path, $0, $1)) } : folder
+        let content = ServedContent(manifest: manifest, isInMemory: inMemory)
         shell.registry.insert(
-            ContentRegistry.Content(storages: folder, availability: .init(complete: manifest.layout)),
+            ContentRegistry.Content(storages: storages, availability: .init(complete: manifest.layout)),
             for: content.id)
         guard host.submit(.serve(content)) else { throw SidecarError("the peer has stopped") }
         served.withLock {
@@ -189,6 +197,14 @@ package final class SidecarProcess: MeshViews {
         event.bootstrap = "\(endpoints.host):\(endpoints.bootstrapPort)"
         if !folder.notes.isEmpty { event.message = folder.notes.joined(separator: "; ") }
         emit(event)
+    }
+
+    private static func loading(_ path: String, _ done: UInt64, _ total: UInt64) -> JobEvent {
+        var event = JobEvent(event: "loading")
+        event.directory = path
+        event.bytes = done
+        event.totalBytes = total
+        return event
     }
 
     private func requireOrigin(of model: String) async throws(SidecarError) {
@@ -209,15 +225,15 @@ package final class SidecarProcess: MeshViews {
         if await shell.holdsFiles(folder) {
             try await serve(path: folder, name: model, revision: nil, emit: emit)
         } else {
-            try await pull(WantedModel(model: model), to: folder, options: PullOptions(), emit: emit)
+            try await pull(WantedModel(model: model), to: .folder(folder), options: PullOptions(), emit: emit)
         }
     }
 
-    /// Pulls a model into a folder.
+    /// Pulls a model to a folder, into memory or nowhere.
     ///
     /// - Parameter emit: told how it goes, `complete` or `failed` last; called on threads of the sidecar.
     package func pull(
-        _ wanted: WantedModel, to directory: String, options: PullOptions,
+        _ wanted: WantedModel, to place: PullPlace, options: PullOptions,
         emit: @escaping @Sendable (JobEvent) -> Void
     ) async throws(SidecarError) {
         let id = PullID(
@@ -225,11 +241,14 @@ package final class SidecarProcess: MeshViews {
                 defer { next += 1 }
                 return next
             })
-        let (shell, host, trusts) = (self.shell, self.host, settings.trustsFabric)
+        var options = options
+        options.keepsContent = place.keepsContent
+        options.isInMemory = place.isInMemory
+        let (shell, host, usesCRCAlone) = (self.shell, self.host, settings.usesCRCAlone)
         let outcome: Result<PullReport, SidecarError> = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            await withCheckedContinuation { [options] continuation in
                 let job = PullJob(
-                    id: id, model: wanted.model, directory: directory, integrity: trusts ? .crc : .full,
+                    id: id, model: wanted.model, place: place, integrity: usesCRCAlone ? .crc : .full,
                     notices: shell.notices, emit: emit
                 ) { continuation.resume(returning: $0) }
                 shell.add(job)
@@ -259,21 +278,15 @@ package final class SidecarProcess: MeshViews {
         return ended.count
     }
 
-    /// Waits while others still read from us, for a bounded time: whoever began with us as a relay isn't cut off.
-    package func lingerForReaders() async {
-        let end = MonotonicClock.now() + Self.lingerLimit
-        while MonotonicClock.now() < end, (try? await host.query { $0.slotsInUse }) ?? 0 > 0 {
-            try? await Task.sleep(nanoseconds: Self.lingerCheck)
-        }
-    }
-
     // MARK: Views
 
     package func status() async -> StatusView? {
         let (program, endpoints, dataPort) = (settings.program, self.endpoints, self.dataPort)
-        return try? await host.query {
+        var view = try? await host.query {
             StatusView.of($0, program: program, state: "ok", endpoints: endpoints, dataPort: dataPort)
         }
+        if settings.engines != nil { view?.engines = engines.views }
+        return view
     }
 
     package func peers() async -> [PeerView] {

@@ -45,7 +45,7 @@ package struct SidecarRequests: LocalRequestHandler {
         options.wait = request.waitSeconds.map { UInt64(max(0, min($0, 1e6)) * 1e9) }
         if let word = request.lane {
             guard let lane = LaneKind(word: word) else {
-                reply.fail("\"\(word)\" is no lane; use shm or tcp", exitCode: ExitCodes.usage)
+                reply.fail("\"\(word)\" is no lane; use shm, ucx, verbs or tcp", exitCode: ExitCodes.usage)
                 return
             }
             options.lane = lane
@@ -53,7 +53,7 @@ package struct SidecarRequests: LocalRequestHandler {
         let (sidecar, chosen) = (self.sidecar, options)
         run(reply) { emit in
             let wanted = WantedModel(model: model, revision: request.revision)
-            try await sidecar.pull(wanted, to: path, options: chosen, emit: emit)
+            try await sidecar.pull(wanted, to: .folder(path), options: chosen, emit: emit)
         }
     }
 

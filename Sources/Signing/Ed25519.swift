@@ -64,4 +64,12 @@ package enum SodiumDigests {
         }
         return digest
     }
+
+    /// The same of bytes that lie in several places, in order.
+    package static let blake2b256OfParts: @Sendable ([UnsafeRawBufferPointer]) -> Digest256 = { parts in
+        guard let digest = Digest256(Sodium.blake2b256(parts)) else {
+            preconditionFailure("a digest has \(Digest256.byteCount) bytes")
+        }
+        return digest
+    }
 }

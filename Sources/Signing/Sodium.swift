@@ -10,6 +10,8 @@ enum Sodium {
     static let signatureLength = Int(crypto_sign_ed25519_BYTES)
     /// Bytes of the BLAKE2b digests here.
     static let digestLength = 32
+    /// Of a BLAKE2b state (crypto_generichash_blake2b.h).
+    private static let stateAlignment = 64
     /// Bytes of a BLAKE2b key here.
     static let digestKeyLength = 32
 
@@ -65,6 +67,25 @@ enum Sodium {
     static func blake2b256(_ bytes: UnsafeRawBufferPointer, key: [UInt8]) -> [UInt8] {
         precondition(key.count == digestKeyLength, "a BLAKE2b key has \(digestKeyLength) bytes here")
         return digest(bytes, key: key)
+    }
+
+    /// The BLAKE2b digest, with 32 bytes, of parts that follow each other.
+    static func blake2b256(_ parts: [UnsafeRawBufferPointer]) -> [UInt8] {
+        initialise()
+        // The state's type has an alignment that Swift can't import; libsodium says how large it is.
+        let memory = UnsafeMutableRawPointer.allocate(
+            byteCount: crypto_generichash_blake2b_statebytes(), alignment: stateAlignment)
+        defer { memory.deallocate() }
+        let state = OpaquePointer(memory)
+        var digest = [UInt8](repeating: 0, count: digestLength)
+        var status = crypto_generichash_blake2b_init(state, nil, 0, digest.count)
+        for part in parts {
+            let input = part.assumingMemoryBound(to: UInt8.self).baseAddress
+            status |= crypto_generichash_blake2b_update(state, input, UInt64(part.count))
+        }
+        status |= crypto_generichash_blake2b_final(state, &digest, digest.count)
+        precondition(status == 0, "crypto_generichash_blake2b can't fail on these lengths")
+        return digest
     }
 
     /// Whether two secrets are equal, in a time that tells only their lengths.

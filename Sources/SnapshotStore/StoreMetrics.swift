@@ -10,6 +10,7 @@ struct StoreMetrics: Sendable {
     let renewed: Counter
     let missing: Counter
     let outages: Counter
+    let losses: Counter
     let connected: Gauge
     let pending: Gauge
 
@@ -32,6 +33,9 @@ struct StoreMetrics: Sendable {
             "modelexpress_snapshot_store_missing_total", help: "Records to be renewed that Redis didn't have.")
         outages = metrics.counter(
             "modelexpress_snapshot_store_outages_total", help: "How often a connection to Redis that worked was lost.")
+        losses = metrics.counter(
+            "modelexpress_snapshot_store_losses_total",
+            help: "How often Redis was found to have lost what it held under a connection that stood.")
         connected = metrics.gauge(
             "modelexpress_snapshot_store_connected", help: "1 while Redis takes writes, else 0.")
         pending = metrics.gauge(

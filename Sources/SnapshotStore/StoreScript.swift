@@ -13,6 +13,9 @@ struct StoreScript: Sendable {
         case remove
         case renew
         case load
+        case poolPut
+        case poolState
+        case poolLoad
     }
 
     static func named(_ name: Name) -> StoreScript {
@@ -21,6 +24,9 @@ struct StoreScript: Sendable {
         case .remove: StoreScript(source: Array((extend + remove).utf8), keyCount: 4)
         case .renew: StoreScript(source: Array((extend + renew).utf8), keyCount: 2)
         case .load: StoreScript(source: Array(load.utf8), keyCount: 1)
+        case .poolPut: StoreScript(source: Array(poolPut.utf8), keyCount: 4)
+        case .poolState: StoreScript(source: Array(poolState.utf8), keyCount: 4)
+        case .poolLoad: StoreScript(source: Array(poolLoad.utf8), keyCount: 1)
         }
     }
 

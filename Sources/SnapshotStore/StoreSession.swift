@@ -14,15 +14,19 @@ final class StoreSession {
 
     let connection: RedisConnection
     private let keys: StoreKeys
-    private let endpoint: String
+    private let probeKey: [UInt8]
+    let endpoint: String
     /// The SHA-1 of each script, by `StoreScript.Name`.
     private var hashes: [[UInt8]] = []
 
     /// Connects and loads the scripts, which a server that is still starting refuses.
-    init(_ url: RedisURL, keys: StoreKeys) throws(RedisError) {
+    ///
+    /// - Parameter owner: distinguishes this store from others on the same Redis.
+    init(_ url: RedisURL, keys: StoreKeys, owner: UInt64 = 0) throws(RedisError) {
         connection = try RedisConnection(url)
         endpoint = "\(url.endpoint)"
         self.keys = keys
+        probeKey = keys.probe + Array(String(owner, radix: 16).utf8)
         for name in StoreScript.Name.allCases {
             let reply = try connection.command(
                 [Array("SCRIPT".utf8), Array("LOAD".utf8), StoreScript.named(name).source])
@@ -35,13 +39,20 @@ final class StoreSession {
     /// replica, it would refuse.
     func probe() throws(RedisError) {
         let words = ["SET".utf8, "".utf8, "1".utf8, "PX".utf8, String(Self.probeLife).utf8].map(Array.init)
-        guard case .status = try connection.command([words[0], keys.probe] + words[2...]) else {
+        guard case .status = try connection.command([words[0], probeKey] + words[2...]) else {
             throw unexpected("SET")
         }
     }
 
-    func ping() throws(RedisError) {
-        guard case .status = try connection.command(["PING"]) else { throw unexpected("PING") }
+    /// Writes it again where it is still there: whether Redis lives, takes writes, and has kept what it held. False when it has lost
+    /// that under a connection that stands (FLUSHALL, a copy that was restored).
+    func probeAgain() throws(RedisError) -> Bool {
+        let words = ["SET".utf8, "1".utf8, "PX".utf8, String(Self.probeLife).utf8, "XX".utf8].map(Array.init)
+        switch try connection.command([words[0], probeKey] + words[1...]) {
+        case .status: return true
+        case .null: return false
+        default: throw unexpected("SET")
+        }
     }
 
     /// Runs scripts in order and returns a reply, which may be an error, for each. A script that the server has forgotten

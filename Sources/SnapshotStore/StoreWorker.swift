@@ -20,7 +20,8 @@ final class StoreWorker {
     private var batchTimer: TimerID?
     private var hadOutage = false
     private var lastRefill: UInt64?
-    private var lastUse: UInt64 = 0
+    /// Unlike that of any other store on the same Redis.
+    private let owner = UInt64.random(in: 1 ... .max)
 
     init(
         url: RedisURL, calls: StoreCalls, limits: SnapshotStoreLimits, thread: EventThread, queue: Guarded<StoreQueue>,
@@ -100,7 +101,6 @@ final class StoreWorker {
         } catch {
             return Unsent(writes: writes, renewals: renewals, error: error)
         }
-        lastUse = now
         var unsent = Unsent()
         for (write, reply) in zip(writes, replies) {
             if let error = judge(reply, of: write) {
@@ -191,7 +191,7 @@ final class StoreWorker {
     private func attempt() {
         attemptTimer = nil
         do throws(RedisError) {
-            let session = try StoreSession(url, keys: calls.keys)
+            let session = try StoreSession(url, keys: calls.keys, owner: owner)
             try session.probe()
             adopt(session)
         } catch {
@@ -201,7 +201,6 @@ final class StoreWorker {
 
     private func adopt(_ session: StoreSession) {
         self.session = session
-        lastUse = MonotonicClock.now()
         thread.register(descriptor: session.connection.descriptor, events: .readable) { [self] _ in
             fail(session.connection.explainReadable())
         }
@@ -247,13 +246,23 @@ final class StoreWorker {
         callbacks.onStateChange(state)
     }
 
-    /// A host that vanished without a word is noticed only by asking.
+    /// A host that vanished without a word, and data that did, are noticed only by asking.
     private func schedulePing() {
         thread.schedule(after: limits.pingInterval) { [self] in
-            if let session, MonotonicClock.now() - lastUse >= limits.pingInterval / 2 {
-                do throws(RedisError) { try session.ping() } catch { fail(error) }
+            if let session {
+                do throws(RedisError) {
+                    if try !session.probeAgain() { try lostData(session) }
+                } catch { fail(error) }
             }
             schedulePing()
         }
+    }
+
+    private func lostData(_ session: StoreSession) throws(RedisError) {
+        try session.probe()
+        metrics.losses.increment()
+        log.warning("Redis has lost what it held; it gets everything again", [("url", url)])
+        queue.withLock { $0.isIncomplete = true }
+        if batchTimer == nil { sendBatch() }
     }
 }

@@ -8,18 +8,49 @@ package struct PullID: Hashable, Comparable, Sendable, CustomStringConvertible {
     package static func < (left: PullID, right: PullID) -> Bool { left.number < right.number }
 }
 
+/// How near a source is, nearest first.
+package enum Closeness: UInt8, Hashable, Comparable, CaseIterable, Sendable {
+    case sameHost, sameZone, far
+
+    /// As metrics and reports have it.
+    package var word: String {
+        switch self {
+        case .sameHost: "host"
+        case .sameZone: "zone"
+        case .far: "far"
+        }
+    }
+
+    package static func < (left: Closeness, right: Closeness) -> Bool { left.rawValue < right.rawValue }
+}
+
 /// A peer that announces the wanted manifest, and how it can be read.
 package struct SourceCandidate: Hashable, Sendable {
     package let peer: PeerID
     /// Lanes that both sides can use, best first.
     package let lanes: [LaneKind]
     package let isComplete: Bool
+    package let closeness: Closeness
+    /// Its latest beacon says that all its slots are taken: asked only when nobody else is left.
+    package let isFull: Bool
 
-    package init(peer: PeerID, lanes: [LaneKind], isComplete: Bool) {
+    package init(
+        peer: PeerID, lanes: [LaneKind], isComplete: Bool, closeness: Closeness = .far, isFull: Bool = false
+    ) {
         self.peer = peer
         self.lanes = lanes
         self.isComplete = isComplete
+        self.closeness = closeness
+        self.isFull = isFull
     }
+}
+
+/// Where the bytes of a read land.
+package enum ReadPlace: Hashable, Sendable {
+    /// Where the chunk belongs. Nobody else may be writing there.
+    case destination
+    /// A bounce chunk, since another lane may still write to where the chunk belongs.
+    case bounce
 }
 
 /// Why one read brought nothing.
@@ -32,18 +63,6 @@ package enum ReadFailure: Hashable, Sendable {
     case lost(String)
     /// The target itself could not keep the bytes, for example a full disk: the pull ends.
     case sink(String)
-}
-
-/// What happened to one source from the target's view, for the report.
-package struct SourceTally: Hashable, Sendable {
-    package let peer: PeerID
-    package var lane: LaneKind?
-    package var bytes: UInt64 = 0
-    package var chunks = 0
-    package var failures = 0
-    package var note = ""
-
-    package init(peer: PeerID) { self.peer = peer }
 }
 
 package enum FanInEvent: Sendable {
@@ -59,6 +78,12 @@ package enum FanInEvent: Sendable {
     case laneFailed(LeaseID, String)
     /// No byte of this lane can land any more.
     case laneClosed(LeaseID)
+    /// Bytes of reads that are still under way have come since the lane last said so. Lanes say it now and then, quick ones never.
+    case arrived(LeaseID, bytes: Int)
+    /// A read into a bounce chunk is done and verified; the chunk waits for `place` or `dropBounce`, also when its lane closes.
+    case bounced(LeaseID, chunk: Int, bytes: Int)
+    /// What a `place` asked for is done: the bounced bytes lie where the chunk belongs.
+    case placed(LeaseID, chunk: Int)
     case verified(LeaseID, chunk: Int, bytes: Int)
     case failed(LeaseID, chunk: Int, ReadFailure)
     case peerGone(PeerID)
@@ -70,8 +95,14 @@ package enum FanInEffect: Sendable, Equatable {
     case releaseReservation(PeerID)
     case requestLease(PeerID, request: UInt64, lanes: [LaneKind])
     case openLane(PeerID, LeaseGrant, LaneOffer)
-    case read(LeaseID, chunk: Int)
+    case read(LeaseID, chunk: Int, into: ReadPlace)
+    /// Copy the bounced chunk to where it belongs; answered by `placed`, or by `failed` with `sink`.
+    case place(LeaseID, chunk: Int)
+    /// The bounced chunk is not needed.
+    case dropBounce(LeaseID, chunk: Int)
     case closeLane(LeaseID)
+    /// Tell the source that a chunk of its has wrong bytes, so that it looks for itself before everybody shuns it.
+    case dispute(PeerID, LeaseID, chunk: Int)
     case renew(PeerID, LeaseID)
     case release(PeerID, LeaseID)
     /// The chunk lies verified where others may read it.

@@ -33,10 +33,23 @@ package struct WantedModel: Hashable, Sendable {
     package let manifest: ManifestID?
     package let rank: UInt32
     package let stage: Stage
+    /// All of what must be equal, for an engine; nil for people, who name a model.
+    package let identity: SourceIdentity?
+
+    /// What an engine asks for: exactly its own identity.
+    package init(identity: SourceIdentity, rank: UInt32) {
+        model = identity.model
+        revision = identity.revision
+        manifest = nil
+        stage = identity.stage
+        self.rank = rank
+        self.identity = identity
+    }
 
     package init(
         model: String, revision: String? = nil, manifest: ManifestID? = nil, rank: UInt32 = 0, stage: Stage = .files
     ) {
+        identity = nil
         self.model = model
         self.revision = revision
         self.manifest = manifest
@@ -48,6 +61,7 @@ package struct WantedModel: Hashable, Sendable {
         announcement.state == .live && announcement.manifest != nil && announcement.identity.model == model
             && announcement.identity.stage == stage && announcement.rank == rank
             && (revision == nil || announcement.identity.revision == revision)
+            && (identity == nil || announcement.identity == identity)
             && (manifest == nil || announcement.manifest == manifest)
     }
 }

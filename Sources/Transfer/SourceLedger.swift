@@ -4,10 +4,11 @@ package import Records
 /// What a source admits: its slots, who holds a reservation or a lease, until when.
 package struct SourceLedger: Sendable {
     package struct Configuration: Hashable, Sendable {
-        /// Readers admitted at once (transfer.md: slot).
-        package var slots = 2
-        /// Reads in flight that a lease allows.
-        package var window: UInt16 = 4
+        /// Readers admitted at once (transfer.md: slot): as many as a pull keeps sources, so that in a crowd each relay gives
+        /// as much as it takes. With more, those that came first are read by all, and the others' links lie idle.
+        package var slots = 4
+        /// Reads in flight that a lease allows; the reader's own window is bounded by what is in the wire.
+        package var window: UInt16 = 16
         /// Life of a lease without renewal, and how long after it the source still waits, nanoseconds.
         package var leaseDuration: UInt64 = 10 * Duration64.second
         package var grace: UInt64 = 2 * Duration64.second
@@ -26,6 +27,8 @@ package struct SourceLedger: Sendable {
         package let reader: PeerID
         package let manifest: ManifestID
         package let generation: UInt64
+        /// Which of the slots it is; no other lease has it.
+        package let slot: Int
         /// End on the monotonic clock, grace not included.
         package fileprivate(set) var end: UInt64
     }
@@ -78,8 +81,10 @@ package struct SourceLedger: Sendable {
         reservations[reader] = nil
         if let older { leases[older.id] = nil }
         generation += 1
+        let taken = Set(leases.values.map(\.slot))
+        let slot = (0..<configuration.slots).first { !taken.contains($0) } ?? 0
         let lease = Lease(
-            id: id, reader: reader, manifest: manifest, generation: generation,
+            id: id, reader: reader, manifest: manifest, generation: generation, slot: slot,
             end: now.monotonic + min(configuration.leaseDuration, limit))
         leases[id] = lease
         return (lease, older?.id)

@@ -16,13 +16,15 @@ package struct TrustAnchor: Hashable, Sendable {
 /// The rules by which chains, frames and introductions are believed, and what has been revoked. Verified chains are remembered
 /// by their digests, so that each costs its two signatures once; a memory never hides a revocation, which is asked for first.
 package struct TrustRules: Sendable {
-    /// Chains remembered; the memory is emptied when it is full, which costs their signatures once more.
+    /// Chains remembered at least. A full memory becomes the old one, and the old one is forgotten, which costs the signatures
+    /// of what was in it once more.
     package static let rememberedChains = 16_384
 
     package let anchor: TrustAnchor
     package internal(set) var revocations = RevocationList()
     let verifier: any SignatureVerifier
     private var verified: Set<Digest256> = []
+    private var verifiedBefore: Set<Digest256> = []
 
     package init(anchor: TrustAnchor, verifier: any SignatureVerifier) {
         self.anchor = anchor
@@ -42,12 +44,22 @@ package struct TrustRules: Sendable {
         try checkTime(.token, from: grant.notBefore, to: grant.notAfter, at: wall)
         try checkTime(.certificate, from: certificate.notBefore, to: certificate.notAfter, at: wall)
         try checkRevocation(of: chain, atWall: revokedAtWall)
-        guard !verified.contains(chain.digest) else { return }
+        guard !verified.contains(chain.digest), !verifiedBefore.contains(chain.digest) else { return }
         try checkLimits(grant, certificate)
         try checkSignature(chain.grant, by: anchor.rootKey, .token)
         try checkSignature(chain.certificate, by: grant.delegatedKey, .certificate)
-        if verified.count >= Self.rememberedChains { verified.removeAll() }
+        if verified.count >= Self.rememberedChains {
+            verifiedBefore = verified
+            verified = []
+        }
         verified.insert(chain.digest)
+    }
+
+    /// Remembers the chains that other rules of the same cluster have checked, in place of its own memory.
+    package mutating func remember(checkedBy other: TrustRules) {
+        guard other.anchor == anchor else { return }
+        verifiedBefore = other.verified
+        verified = []
     }
 
     /// Checks that `frame` was signed by the peer of `chain`, which must have been checked.

@@ -37,6 +37,25 @@ struct ServerProgram: AsyncParsableCommand {
         help: "Port of /healthz, /readyz, /metrics and /api/v1 (MX_HTTP_PORT; default 8080, 0: the system chooses).")
     var httpPort: Int?
 
+    @Option(
+        name: .customLong("grpc-port"),
+        help: ArgumentHelp(
+            "Port of the public gRPC API (MX_GRPC_PORT; default 8001, 0: the system chooses, none: not wanted).",
+            valueName: "port"))
+    var grpcPort: String?
+
+    @Option(
+        name: .customLong("http-tls-certificate"),
+        help: ArgumentHelp(
+            "PEM file with the certificate of the HTTP port (MX_HTTP_TLS_CERTIFICATE; default none: plain HTTP).",
+            valueName: "file"))
+    var tlsCertificate: String?
+
+    @Option(
+        name: .customLong("http-tls-key"),
+        help: ArgumentHelp("PEM file with its private key (MX_HTTP_TLS_KEY).", valueName: "file"))
+    var tlsKey: String?
+
     static func main() async { await runMain(Self.self) }
 
     func run() async throws {
@@ -51,7 +70,8 @@ struct ServerProgram: AsyncParsableCommand {
             server = try await RendezvousProcess.start(
                 try RendezvousSettings(
                     peer: settings, usesEmbeddedRedis: embeddedRedis, redisURL: redisURL, dataFolder: dataDir,
-                    httpPort: httpPort, environment: environment))
+                    httpPort: httpPort, tlsCertificate: tlsCertificate, tlsKey: tlsKey, grpcPort: grpcPort,
+                    environment: environment))
         } catch let error as RendezvousError {
             throw ExitError(code: error.exitCode, message: error.description)
         }
@@ -69,16 +89,21 @@ struct ServerProgram: AsyncParsableCommand {
             "ready",
             [
                 ("bootstrap", "\(server.endpoints.host):\(server.endpoints.bootstrapPort)"),
-                ("http.port", Int(faces.http.port)), ("state.dir", settings.state.path),
+                ("http.port", Int(faces.http.port)), ("grpc.port", server.engines?.port.map { "\($0)" } ?? "none"),
+                ("state.dir", settings.state.path),
             ])
         let remembering = Task { await server.rememberNeighbours() }
-        let watching = Task { await server.watchToken() }
+        let watching = Task { await server.watchFiles() }
+        let joining = Task { await server.keepJoinSecret() }
         let signal = await signals.wait()
         log.info("leaving", [("signal", Int(signal))])
         remembering.cancel()
         watching.cancel()
+        joining.cancel()
+        // Who asks for its health meanwhile is told that it drains.
+        server.drain()
         faces.local.stop()
-        await faces.http.stop()
         await server.stop()
+        await faces.http.stop()
     }
 }

@@ -23,6 +23,7 @@ struct SidecarProgram: AsyncParsableCommand {
         discussion: """
             Serve a checkpoint:           modelexpress-sidecar --serve /models/llama
             Fill a folder from the mesh:  modelexpress-sidecar --pull llama=/models/llama
+            Beside a vLLM engine:         MX_ZMQ_ADDRESS=ipc:///tmp/mx/vllm.sock modelexpress-sidecar
 
             A folder that was pulled is served on. `modelexpress status`, `peers` and `sources` ask this process through its
             local socket in the state folder.
@@ -56,8 +57,8 @@ struct SidecarProgram: AsyncParsableCommand {
         settings.remembersPeers = true
         try settings.resolve(integrity: integrity, environment: environment)
         Log.configure(level: settings.peer.logLevel, format: settings.peer.logFormat, program: settings.program)
-        let folders = try Self.jobs(serve, "MX_SERVE", environment)
-        let pulls = try Self.jobs(pull, "MX_PULL", environment)
+        let folders = try FolderJob.all(serve, "MX_SERVE", environment)
+        let pulls = try FolderJob.all(pull, "MX_PULL", environment)
         let log = Log(component: "sidecar")
         let sidecar: SidecarProcess
         do {
@@ -75,6 +76,7 @@ struct SidecarProgram: AsyncParsableCommand {
         await withDiscardingTaskGroup { group in
             group.addTask { await sidecar.rememberNeighbours() }
             group.addTask { await sidecar.watchToken() }
+            if let engines = settings.engines { group.addTask { await EngineWatch.run(sidecar, engines) } }
             for job in folders {
                 group.addTask { await Self.serve(job, sidecar, log) }
             }
@@ -83,6 +85,7 @@ struct SidecarProgram: AsyncParsableCommand {
             }
             let signal = await signals.wait()
             log.info("leaving", [("signal", Int(signal))])
+            await Self.drain(sidecar, signals)
             group.cancelAll()
         }
         local.stop()
@@ -90,27 +93,18 @@ struct SidecarProgram: AsyncParsableCommand {
         await sidecar.stop()
     }
 
-    private struct Job: Sendable {
-        let name: String?
-        let folder: String
-    }
-
-    private static func jobs(
-        _ flags: [String], _ variable: String, _ environment: Environment
-    ) throws -> [Job] {
-        let texts = flags.isEmpty ? (environment[variable] ?? "").split(separator: ",").map(String.init) : flags
-        return try texts.map { text in
-            guard let equals = text.firstIndex(of: "=") else {
-                guard variable == "MX_SERVE" else {
-                    throw ExitError(code: ExitCodes.usage, message: "--pull takes MODEL=FOLDER, not \"\(text)\"")
-                }
-                return Job(name: nil, folder: text)
-            }
-            return Job(name: String(text[..<equals]), folder: String(text[text.index(after: equals)...]))
+    /// Until nobody reads from us any more, or a second signal says that it is enough.
+    private static func drain(_ sidecar: SidecarProcess, _ signals: TerminationSignals) async {
+        let draining = Task { await sidecar.drain() }
+        let impatience = Task {
+            _ = await signals.wait()
+            draining.cancel()
         }
+        await draining.value
+        impatience.cancel()
     }
 
-    private static func serve(_ job: Job, _ sidecar: SidecarProcess, _ log: Log) async {
+    private static func serve(_ job: FolderJob, _ sidecar: SidecarProcess, _ log: Log) async {
         do {
             try await sidecar.serve(path: job.folder, name: job.name, revision: nil) { JobLog.write($0, to: log) }
         } catch {
@@ -120,7 +114,7 @@ struct SidecarProgram: AsyncParsableCommand {
         }
     }
 
-    private static func pull(_ job: Job, _ sidecar: SidecarProcess, _ log: Log) async {
+    private static func pull(_ job: FolderJob, _ sidecar: SidecarProcess, _ log: Log) async {
         var pause = firstRetry
         while !Task.isCancelled {
             do {

@@ -15,8 +15,8 @@ enum ReportTable {
         }
         var text = table.text
         for violation in report.violations {
-            text += "violated at \(QuantityText.fixed(Double(violation.at) / 1e9, 3)) s: "
-            text += "\(violation.invariant.rawValue); \(violation.peer): \(violation.detail)\n"
+            let moment = QuantityText.fixed(Double(violation.at) / 1e9, 3)
+            text += "violated at \(moment) s: \(violation.invariant.rawValue); \(violation.peer): \(violation.detail)\n"
         }
         let hidden = report.violationCount - report.violations.count
         if hidden > 0 { text += "and \(hidden) more\n" }

@@ -19,6 +19,12 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "One line of JSON in place of the table.")
     var json = false
 
+    @Option(help: "A file for a picture of what was measured, SVG.")
+    var svg: String?
+
+    @Option(help: "A file for the same as numbers, CSV.")
+    var csv: String?
+
     func validate() throws {
         if let peers, !(1...100_000).contains(peers) { throw ValidationError("--peers is from 1 to 100000") }
     }
@@ -26,18 +32,19 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         let report = try simulate()
         StandardText.output.write(json ? try report.json() + "\n" : ReportTable.text(report))
+        try report.write(svg: svg, csv: csv)
         if !report.isPassed { throw ExitCode(Int32(ExitCodes.failed)) }
     }
 
     private func simulate() throws -> RunReport {
-        let scenario: Scenario
+        let scenario: ScenarioFile
         do {
-            scenario = try ScenarioReader.read(path: file, peers: peers)
+            scenario = try ScenarioReader.file(path: file, peers: peers)
         } catch {
             throw ExitError(code: ExitCodes.usage, message: "\(error)")
         }
         var line = RunLine()
-        let report = try Simulation(scenario, seed: seed).run { line.show($0) }
+        let report = try scenario.run(seed: seed) { line.show($0) }
         line.finish()
         return report
     }

@@ -13,9 +13,13 @@ struct SimulationProgram: AsyncParsableCommand {
             The same scenario and seed give the same run, and the same trace hash, on every machine:
               modelexpress-sim run simulations/e1.yaml --seed 1
 
+            When does a fleet have its weights?
+              modelexpress-sim plan --model 140GB --tp 4 --nic 400Gbit --replicas 1000
+
             Exit codes: 0 all expectations met, 1 not, 2 usage or a scenario that can't be used.
             """,
-        version: Release.version, subcommands: [RunCommand.self])
+        version: Release.version,
+        subcommands: [RunCommand.self, PlanCommand.self, CompareCommand.self, SwarmCommand.self, ShrinkCommand.self])
 
     static func main() async { await runMain(Self.self) }
 }

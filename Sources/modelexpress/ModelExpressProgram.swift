@@ -20,7 +20,7 @@ struct ModelExpressProgram: AsyncParsableCommand {
         version: Release.version,
         subcommands: [
             ServeCommand.self, PullCommand.self, PeersCommand.self, SourcesCommand.self, StatusCommand.self,
-            KeysCommand.self,
+            KeysCommand.self, BenchCommand.self,
         ])
 
     static func main() async { await runMain(Self.self) }

@@ -18,19 +18,9 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup(title: "Peer") var peer: PeerOptions
 
     func run() async throws {
-        let signals = try TerminationSignals()
         let renderer = JobRenderer(json: arguments.json)
         let program = try await PeerProgram.start(peer, integrity: nil)
-        let job = Task { try await program.serve(arguments, renderer) }
-        let ending = Task {
-            _ = await signals.wait()
-            job.cancel()
-        }
-        let outcome = await job.result
-        renderer.finish()
-        if case .success = outcome { await ending.value }
-        await program.stop()
-        try outcome.get()
+        try await program.run(renderer, staysUntilSignal: true) { try await program.serve(arguments, renderer) }
     }
 }
 
@@ -44,22 +34,12 @@ struct PullCommand: AsyncParsableCommand {
     @OptionGroup(title: "Peer") var peer: PeerOptions
 
     func run() async throws {
-        let signals = try TerminationSignals()
         let renderer = JobRenderer(json: arguments.json)
+        let report = try arguments.report.map(ReportFile.init(path:))
         let program = try await PeerProgram.start(peer, integrity: arguments.integrity?.rawValue)
-        let job = Task { try await program.pull(arguments, renderer) }
-        let ending = Task {
-            _ = await signals.wait()
-            job.cancel()
+        try await program.run(renderer, staysUntilSignal: arguments.serve) {
+            try await program.pull(arguments, renderer, report)
         }
-        let outcome = await job.result
-        renderer.finish()
-        if case .success = outcome {
-            // Whoever began to read from us is not cut off; --serve goes on until it is told to end.
-            if arguments.serve { await ending.value } else { await program.sidecar.lingerForReaders() }
-        }
-        await program.stop()
-        try outcome.get()
     }
 }
 
@@ -67,9 +47,10 @@ struct PullCommand: AsyncParsableCommand {
 struct PeerProgram {
     let sidecar: SidecarProcess
     private let local: LocalServer?
+    private let signals: TerminationSignals
 
     static func start(_ options: PeerOptions, integrity: String?) async throws -> PeerProgram {
-        let environment = Environment.current()
+        let (signals, environment) = (try TerminationSignals(), Environment.current())
         var settings = SidecarSettings(
             peer: try PeerSettings.resolve(
                 options.flags, environment: environment, ports: .ephemeral, defaultPeers: [PeerSettings.defaultPeer],
@@ -80,38 +61,51 @@ struct PeerProgram {
             let sidecar = try await SidecarProcess.start(settings)
             // `modelexpress peers` and `sources` find this process by its socket; without one it still does its work.
             settings.peer.state.removeDeadCommandSockets()
-            let local = try? LocalServer(
-                path: settings.peer.state.commandSocket, handler: SidecarRequests(sidecar))
-            return PeerProgram(sidecar: sidecar, local: local)
+            let local = try? LocalServer(path: settings.peer.state.commandSocket, handler: SidecarRequests(sidecar))
+            return PeerProgram(sidecar: sidecar, local: local, signals: signals)
         } catch { throw ExitError(code: error.exitCode, message: error.description) }
     }
 
     func serve(_ arguments: ServeArguments, _ renderer: JobRenderer) async throws {
         do {
             try await sidecar.serve(
-                path: arguments.path, name: arguments.name, revision: arguments.revision
+                path: arguments.path, name: arguments.name, revision: arguments.revision, inMemory: arguments.inMemory
             ) { renderer.show($0) }
         } catch { throw ExitError(code: error.exitCode, message: error.description) }
     }
 
-    func pull(_ arguments: PullArguments, _ renderer: JobRenderer) async throws {
+    func pull(_ arguments: PullArguments, _ renderer: JobRenderer, _ report: ReportFile?) async throws {
         var options = PullOptions()
         options.wait = arguments.wait.map { UInt64($0.milliseconds) * Duration64.millisecond }
         options.lane = arguments.lane.flatMap { LaneKind(word: $0.rawValue) }
-        let wanted = WantedModel(model: arguments.model, revision: arguments.revision)
+        let (stage, rank) = (arguments.stage?.stage ?? .files, arguments.rank)
+        let wanted = WantedModel(model: arguments.model, revision: arguments.revision, rank: rank, stage: stage)
         do {
-            try await sidecar.pull(wanted, to: arguments.directory, options: options) { renderer.show($0) }
+            let memory: PullPlace = arguments.inMemory ? .memory(isPopulated: arguments.populate) : .nowhere
+            let place = arguments.directory.map(PullPlace.folder) ?? memory
+            try await sidecar.pull(wanted, to: place, options: options) { event in
+                renderer.show(event)
+                report?.take(event)
+            }
         } catch { throw ExitError(code: error.exitCode, message: error.description) }
     }
 
-    func stop() async {
+    /// Runs a job, which a signal cancels; then goes on serving until a signal, or until nobody reads from us any more.
+    func run(
+        _ renderer: JobRenderer, staysUntilSignal: Bool, job: @escaping @Sendable () async throws -> Void
+    ) async throws {
+        let running = Task { try await job() }
+        let ending = Task {
+            _ = await signals.wait()
+            running.cancel()
+        }
+        let outcome = await running.result
+        renderer.finish()
+        if case .success = outcome {
+            if staysUntilSignal { await ending.value } else { await sidecar.lingerForReaders() }
+        }
         local?.stop()
         await sidecar.stop()
-    }
-}
-
-extension JobRenderer {
-    convenience init(json: Bool) {
-        self.init(style: Self.style(json: json, terminal: .standardOutput(.current())))
+        try outcome.get()
     }
 }

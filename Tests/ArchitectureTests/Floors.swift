@@ -1,13 +1,12 @@
 /// Where each room stands, and which rooms of its own floor it may import. Everything below its floor is open to it.
 enum Floors {
     static let rooms: [Int: [String]] = [
-        0: ["CZeroMQ", "CHiredis", "CSodium", "CLinux", "CKernels", "CUCX", "CVerbs"],
+        0: ["CZeroMQ", "CHiredis", "CSodium", "COpenSSL", "CLinux", "CKernels", "CUCX", "CVerbs"],
         1: ["Digest", "Records"],
-        2: ["Trust", "Mesh", "Transfer", "PeerLogic"],
+        2: ["Trust", "Mesh", "Transfer", "PeerLogic", "EnginePool"],
         3: [
             "Telemetry", "EventThread", "Signing", "ZeroMQ", "MeshTransport", "DataPlane", "SnapshotStore",
-            "Checkpoint",
-            "HTTPFace", "LocalAPI", "EngineBridge", "PublicAPI",
+            "Checkpoint", "Arena", "HTTPFace", "LocalAPI", "TLS", "EngineBridge", "PublicAPI",
         ],
         4: ["Configuration", "Sidecar", "Rendezvous", "CommandLine", "Simulation"],
         5: ["modelexpress", "modelexpress-server", "modelexpress-sidecar", "modelexpress-sim"],
@@ -48,6 +47,7 @@ enum Floors {
         case "Telemetry": return []
         case "EventThread": return ["Telemetry"]
         case "MeshTransport", "EngineBridge": return ["ZeroMQ", "EventThread", "Telemetry"]
+        case "LocalAPI": return ["TLS", "EventThread", "Telemetry"]
         case _ where floorOfRoom[room] == 3: return ["EventThread", "Telemetry"]
         case _ where floorOfRoom[room] == 4 && room != "Configuration": return ["Configuration"]
         default: return []

@@ -81,7 +81,11 @@ struct ProgramEndTests {
                     == "error: no peer runs with state folder \(folder.path): start one, or name a server with "
                     + "--server URL\n")
         }
-        #expect(await end("peers", "--server", "https://a").code == 2)
+        #expect(await end("peers", "--server", "a").code == 2)
+        #expect(await end("peers", "--server", "http://a", "--server-ca", "ca.pem").code == 2)
+        #expect(await end("peers", "--server-ca", "ca.pem").code == 2)
+        let secure = await end("peers", "--server", "https://127.0.0.1:1")
+        #expect(secure.code == 5 && secure.error.contains("https://127.0.0.1:1/api/v1/peers"))
     }
 
     @Test("Durations and sizes are parsed, and written the way they came")

@@ -27,9 +27,9 @@ import Testing
 
     @Test("Shared memory is off until a folder for its sockets is named")
     func lanes() throws {
-        #expect(try resolve().lanes == [.tcp])
-        #expect(try resolve(usesStateForLanes: true).lanes == [.sharedMemory, .tcp])
-        #expect(try resolve(PeerFlags(), ["MX_HOST_SOCKET_DIR": "/run/mx"]).lanes == [.sharedMemory, .tcp])
+        #expect(try resolve().lanes == [.verbs, .tcp])
+        #expect(try resolve(usesStateForLanes: true).lanes == [.sharedMemory, .verbs, .tcp])
+        #expect(try resolve(PeerFlags(), ["MX_HOST_SOCKET_DIR": "/run/mx"]).lanes == [.sharedMemory, .verbs, .tcp])
         #expect(throws: ConfigurationError.self) { try resolve(PeerFlags(), ["MX_LANES": "shm"]) }
     }
 

@@ -51,7 +51,7 @@ final class EventRecorder: Sendable {
     var outcomes: Int {
         all.reduce(0) { count, event in
             switch event {
-            case .verified, .failed: count + 1
+            case .verified, .bounced, .failed: count + 1
             default: count
             }
         }
@@ -71,35 +71,52 @@ final class EventRecorder: Sendable {
 /// A source that serves files under one lease, and a target that reads them.
 final class LaneRig: Sendable {
     let folder: TemporaryFolder
-    let content: FileContent
+    let storages: any StorageContent
     let digests: [ChunkDigests]
     let server: LaneServer
     let availability: ChunkAvailability
     let lease = LeaseID(testDigest(7))
     let sessionKey = testDigest(8)
-    let sink: MemorySink
+    let destination: any ChunkSink
     let events = EventRecorder()
     let served = Guarded(UInt64(0))
     private let verification: WorkerPool
+    private let fabric: VerbsFabric?
+    private let ucx: UCXFabric?
 
     static let digester = ChunkDigester(
         crc32c: DataPlaneKernels.crc32c, strong: { BLAKE2b.digest(of: $0) })
 
     /// - Parameter missing: chunks that the source doesn't have yet.
-    init(
+    convenience init(
         _ files: [[UInt8]], chunkSize: UInt64 = 4096, missing: Set<Int> = [], sinkIsFull: Bool = false,
         window: UInt16 = 8, configure: (inout LaneServer.Configuration) -> Void = { _ in }
     ) throws {
-        folder = try TemporaryFolder()
-        content = try FileContent(files, chunkSize: chunkSize, in: folder.path)
-        digests = Self.digests(of: content)
-        sink = MemorySink(isFull: sinkIsFull)
+        let folder = try TemporaryFolder()
+        let content = try FileContent(files, chunkSize: chunkSize, in: folder.path)
+        try self.init(
+            folder, content, content.bytes, missing: missing, sink: MemorySink(isFull: sinkIsFull), window: window,
+            configure: configure)
+    }
+
+    /// Serves content of any kind into a sink of any kind. `bytes` are those of the content, end to end.
+    init(
+        _ folder: TemporaryFolder, _ content: any StorageContent, _ bytes: [UInt8], missing: Set<Int> = [],
+        sink: any ChunkSink, digests known: [ChunkDigests]? = nil, window: UInt16 = 8,
+        configure: (inout LaneServer.Configuration) -> Void = { _ in }
+    ) throws {
+        self.folder = folder
+        storages = content
+        digests = known ?? Self.digests(of: content.layout, bytes)
+        destination = sink
         verification = try WorkerPool(name: "verify", threads: 2, capacity: 64)
         var configuration = LaneServer.Configuration(peer: PeerID(testDigest(1)))
         configuration.tcpBindAddress = "127.0.0.1"
         configuration.hostSocketDirectory = folder.path
         configuration.maximumConnections = 8
         configure(&configuration)
+        fabric = configuration.fabric
+        ucx = configuration.ucx
         let served = served
         server = try LaneServer(configuration: configuration) { _, bytes in served.withLock { $0 += bytes } }
         var chunks = ChunkSet(chunkCount: content.layout.chunkCount)
@@ -120,24 +137,29 @@ final class LaneRig: Sendable {
     }
 
     func target(
-        integrity: LaneIntegrity = .full, digests: [ChunkDigests]? = nil, buffers: ChunkBufferPool? = nil
+        integrity: LaneIntegrity = .full, digests: [ChunkDigests]? = nil, buffers: ChunkBufferPool? = nil,
+        digester: ChunkDigester = LaneRig.digester, events: EventRecorder? = nil
     ) -> LaneTarget {
-        LaneTarget(
-            layout: content.layout, digests: digests ?? self.digests, digester: Self.digester, integrity: integrity,
-            sink: sink, buffers: buffers ?? ChunkBufferPool(bufferSize: Int(content.layout.chunkSize)),
-            verification: verification, onEvent: { [events] in events.record($0) })
+        let events = events ?? self.events
+        return LaneTarget(
+            layout: storages.layout, digests: digests ?? self.digests, digester: digester, integrity: integrity,
+            sink: destination, buffers: buffers ?? ChunkBufferPool(bufferSize: Int(storages.layout.chunkSize)),
+            verification: verification, onEvent: { events.record($0) })
     }
 
     func opening(
         _ kind: LaneKind, lease: LeaseID? = nil, sessionKey: Digest256? = nil, window: UInt16 = 8
     ) -> LaneOpening {
         let offer =
-            kind == .tcp
+            kind != .sharedMemory
             ? LaneOffer(kind: kind, address: "127.0.0.1", port: server.tcpPort)
             : LaneOffer(kind: kind, address: server.socketName ?? "", port: 0)
-        return LaneOpening(
+        var opening = LaneOpening(
             tag: LaneTag(lease: lease ?? self.lease, kind: kind, generation: 1), offer: offer,
             sessionKey: sessionKey ?? self.sessionKey, window: window, hostSocketDirectory: folder.path)
+        opening.fabric = fabric
+        opening.ucx = ucx
+        return opening
     }
 
     func open(_ kind: LaneKind, integrity: LaneIntegrity = .full) throws -> any LaneReader {
@@ -145,13 +167,24 @@ final class LaneRig: Sendable {
     }
 
     func readAll(_ lane: any LaneReader) {
-        for chunk in 0..<content.layout.chunkCount { lane.read(chunk: chunk) }
+        for chunk in 0..<storages.layout.chunkCount { lane.read(chunk: chunk) }
     }
 
-    private static func digests(of content: FileContent) -> [ChunkDigests] {
-        (0..<content.layout.chunkCount).map { chunk in
-            let start = chunk * Int(content.layout.chunkSize)
-            return content.bytes[start..<start + content.layout.length(ofChunk: chunk)].withUnsafeBytes {
+    /// What the files' rig serves and fills.
+    var content: FileContent {
+        guard let files = storages as? FileContent else { preconditionFailure("this rig serves no files") }
+        return files
+    }
+
+    var sink: MemorySink {
+        guard let memory = destination as? MemorySink else { preconditionFailure("this rig fills another sink") }
+        return memory
+    }
+
+    private static func digests(of layout: Layout, _ bytes: [UInt8]) -> [ChunkDigests] {
+        (0..<layout.chunkCount).map { chunk in
+            let start = chunk * Int(layout.chunkSize)
+            return bytes[start..<start + layout.length(ofChunk: chunk)].withUnsafeBytes {
                 digester.digests(of: $0)
             }
         }

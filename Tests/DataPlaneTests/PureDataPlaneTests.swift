@@ -144,25 +144,25 @@ struct ReadBookkeepingTests {
     @Test("Reads go to the connection with the least to do, within the window")
     func window() {
         var queues = TCPReadQueues(window: 3, connections: 2)
-        let accepted = (10..<15).map { queues.append($0) }
+        let accepted = (10..<15).map { queues.append(LaneRead(chunk: $0)) }
         #expect(accepted == [true, true, true, true, true])
         let started = (0..<4).map { _ in queues.start() }
         #expect(started.map { $0?.connection } == [0, 1, 0, nil])
-        #expect(started.map { $0?.read.chunk } == [10, 11, 12, nil])
-        #expect(queues.head(of: 1)?.chunk == 11)
+        #expect(started.map { $0?.read.read.chunk } == [10, 11, 12, nil])
+        #expect(queues.head(of: 1)?.read.chunk == 11)
         queues.finishHead(of: 1)
         #expect(queues.head(of: 1) == nil)
         let next = queues.start()
-        #expect(next?.read.chunk == 13)
+        #expect(next?.read.read.chunk == 13)
         let rest = [queues.takeAll(), queues.takeAll()]
-        #expect(rest[0].sorted() == [10, 12, 13, 14])
+        #expect(rest[0].map(\.chunk).sorted() == [10, 12, 13, 14])
         #expect(rest[1].isEmpty)
     }
 
     @Test("No more reads wait than the bound")
     func bound() {
         var queues = TCPReadQueues(window: 1, connections: 1)
-        let accepted = (0...LaneLimits.waitingReads).map { queues.append($0) }
+        let accepted = (0...LaneLimits.waitingReads).map { queues.append(LaneRead(chunk: $0)) }
         #expect(accepted == [Bool](repeating: true, count: LaneLimits.waitingReads) + [false])
     }
 

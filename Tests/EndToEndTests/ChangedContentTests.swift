@@ -9,7 +9,7 @@ extension EndToEnd {
 
         @Test("Changed bytes are found out: exit code 1, nothing under the final name", arguments: Lane.allCases)
         func changedBytes(lane: Lane) async throws {
-            try await withChangedSource(lane) { file in
+            try await withChangedSource(lane, isWithdrawn: true) { file in
                 let descriptor = mx_open(file, O_WRONLY, 0)
                 defer { close(descriptor) }
                 let isWritten = pwrite(descriptor, "changed", 7, 9_000_000) == 7
@@ -40,7 +40,9 @@ extension EndToEnd {
             }
         }
 
-        private func withChangedSource(_ lane: Lane, _ change: (String) -> Void) async throws {
+        private func withChangedSource(
+            _ lane: Lane, isWithdrawn: Bool = false, _ change: (String) -> Void
+        ) async throws {
             try await Cluster.run { cluster in
                 let folder = try cluster.makeFolder("model")
                 try await Models.plain(20, in: folder)
@@ -52,6 +54,10 @@ extension EndToEnd {
                 print("changed content over \(lane): \(message)")
                 #expect(!Files.exists(cluster.path("copy")))
                 #expect(source.process.ending == nil)
+                guard isWithdrawn else { return }
+                // The source looked for itself, and offers no more what it no longer has.
+                try await eventually("the end of the offer") { try await cluster.sources(of: "source").isEmpty }
+                #expect(source.process.errors.contains("no longer what its manifest says"))
             }
         }
     }

@@ -13,7 +13,7 @@ extension EndToEnd {
                 #expect(report.sources?.map(\.name) == [source.name])
                 try await expectIdentical(folder, cluster.path("copy"))
 
-                #expect(try await cluster.status(ofServer: server.url)?.state == "ok")
+                try await state("ok", of: server, cluster)
                 let peers = try await cluster.peers(ofServer: server.url)
                 #expect(Set(peers.map(\.name)).isSuperset(of: [server.name, source.name]))
                 #expect(peers.first { $0.name == server.name }?.roles.contains("server") == true)

@@ -52,8 +52,8 @@ require_swift && install_missing "${library_packages[@]}" || exit 1
 # links libFuzzer but leaves Swift code without the coverage counters that guide it.
 fuzzing=(--traits Fuzzing --sanitize=fuzzer --sanitize=address -c release --scratch-path .build-fuzz
     -Xswiftc -sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp)
-swift build --product FuzzRecords || exit 1
-known=$("$(swift build --show-bin-path)/FuzzRecords" --list) || exit 1
+swift build --disable-default-traits --product FuzzRecords || exit 1
+known=$("$(swift build --disable-default-traits --show-bin-path)/FuzzRecords" --list) || exit 1
 swift build --product FuzzRecords "${fuzzing[@]}" || exit 1
 program="$(swift build "${fuzzing[@]}" --show-bin-path)/FuzzRecords"
 

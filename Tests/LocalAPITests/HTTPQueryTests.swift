@@ -32,14 +32,14 @@ private final class FakeServer: Sendable {
 
     deinit { close(listener) }
 
-    /// Answers in `pieces`, on a thread of its own, then closes.
-    func answer(_ pieces: [String]) throws {
+    /// Answers in `pieces`, on a thread of its own, then closes; where `isHasty` without listening to the end.
+    func answer(_ pieces: [String], isHasty: Bool = false) throws {
         let listener = listener
         try BlockingThread.start(name: "fake-http") { [self] in
             let client = accept(listener, nil, nil)
             var bytes = [UInt8](repeating: 0, count: 4096)
             var text = ""
-            while !text.hasSuffix("\r\n\r\n") {
+            while !text.hasSuffix("\r\n\r\n"), !isHasty || text.isEmpty {
                 let count = recv(client, &bytes, bytes.count, 0)
                 guard count > 0 else { break }
                 text += String(decoding: bytes[..<count], as: UTF8.self)
@@ -144,11 +144,29 @@ struct HTTPQueryTests {
         }
     }
 
-    @Test("TLS is refused with a way out")
-    func encrypted() {
-        let error = #expect(throws: HTTPQueryError.self) { try HTTPQuery(server: "https://server:8080") }
-        #expect(error == .encrypted(url: "https://server:8080"))
-        #expect(error?.description.contains("http://") == true)
+    @Test("Certificates to trust are refused for an address without TLS")
+    func notEncrypted() {
+        #expect(throws: HTTPQueryError.notEncrypted(url: "http://server")) {
+            try HTTPQuery(server: "http://server", authorities: "ca.pem")
+        }
+    }
+
+    @Test("TLS with what speaks none fails as such")
+    func plainServer() async throws {
+        let server = try FakeServer()
+        try server.answer(["HTTP/1.1 400 Bad Request\r\n\r\n"], isHasty: true)
+        let error = try await BlockingThread.run { () -> HTTPQueryError? in
+            do throws(HTTPQueryError) {
+                _ = try HTTPQuery(server: "https://127.0.0.1:\(server.port)").get("peers")
+                return nil
+            } catch {
+                return error
+            }
+        }
+        guard case .insecure = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
     }
 
     @Test(
@@ -166,6 +184,8 @@ struct HTTPQueryTests {
         let address = try HTTPAddress("http://[::1]:81/a/")
         #expect(address.host == "::1" && address.port == 81 && address.base == "/a" && address.authority == "[::1]:81")
         #expect(try HTTPAddress("HTTP://host").port == 80)
+        let secure = try HTTPAddress("HTTPS://host")
+        #expect(secure.isSecure && secure.port == 443 && secure.origin == "https://host:443")
     }
 
     @Test(

@@ -65,8 +65,17 @@ private struct HostileCrowd {
         case 9..<13:
             let gift = (0..<6).map { _ in frames.randomElement(using: &generator) ?? [] }
             return .message(from: owner.id, .give(frames: gift))
-        case 13: return .message(from: owner.id, .snapshotPage(request: 1, frames: [frame], next: 7))
-        case 14: return .message(from: owner.id, .snapshotRequest(request: 1, cursor: UInt32(counter & 0xFFFF)))
+        case 13:
+            let offset = UInt32(truncatingIfNeeded: counter)
+            let page = SnapshotPage(manifest: frame, offset: offset, frames: [frame])
+            return .message(
+                from: owner.id, .snapshotPage(request: UInt64.random(in: 1...40, using: &generator), page: page))
+        case 14:
+            let interest = SnapshotInterest(.model("m\(counter & 7)"), rank: counter & 8 == 0 ? nil : 0)
+            let cursor = SnapshotCursor(epoch: 1, sequence: counter & 3, offset: UInt32(truncatingIfNeeded: counter))
+            let filter: SnapshotFilter = counter & 16 == 0 ? .everything : .interests([interest])
+            return .message(
+                from: owner.id, .snapshotRequest(request: 1, filter: filter, cursor: counter & 32 == 0 ? nil : cursor))
         case 15:
             let stamps = ids.map { RecordStamp(record: $0, version: Version(incarnation: .max, sequence: .max)) }
             return .message(from: owner.id, .digestListing(buckets: [1, 1, 1, 255], entries: stamps))
@@ -97,7 +106,7 @@ struct BoundsTests {
     private var limits: MeshConfiguration {
         var limits = MeshConfiguration()
         (limits.peers, limits.recordsPerPeer, limits.floors, limits.channels) = (8, 6, 48, 8)
-        (limits.quarantined, limits.blocked, limits.lostPeers, limits.seenFrames) = (2, 2, 3, 32)
+        (limits.quarantined, limits.blocked, limits.lostPeers) = (2, 2, 3)
         (limits.directPeers, limits.neighbours, limits.exchangeRecords, limits.blockTime) = (3, 4, 4, 5_000_000_000)
         return limits
     }
@@ -112,7 +121,7 @@ struct BoundsTests {
             ("floors", mesh.floorCount, limits.floors), ("channels", mesh.edges.count, limits.channels),
             ("quarantined", mesh.quarantined.count, limits.quarantined),
             ("blocked", mesh.blocked.count, limits.blocked),
-            ("lost", mesh.lost.count, limits.lostPeers), ("seen", mesh.seen.count, limits.seenFrames),
+            ("lost", mesh.lost.count, limits.lostPeers),
             ("neighbours", mesh.neighbours.count, limits.neighbours + 1), ("false neighbours", chosen, 0),
             ("postponed", mesh.asksAgain.count, limits.peers),
         ]

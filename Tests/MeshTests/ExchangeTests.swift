@@ -1,6 +1,7 @@
-import Mesh
 import Records
 import Testing
+
+@testable import Mesh
 
 private let epoch = MeshPeer.epoch
 
@@ -47,9 +48,9 @@ struct ExchangeTests {
             let announcements = models.map { owner.announcement($0, at: epoch) }
             _ = server.handle(.restored([owner.record(at: epoch), owner.beacon(at: epoch)] + announcements))
         }
-        joiner.meet(server)
         server.meet(joiner)
-        let request = [MeshEffect.send(to: server.owner.id, .snapshotRequest(request: 1, cursor: 0))]
+        joiner.meet(server)
+        let request = joiner.handle(.message(from: server.owner.id, .welcome(record: server.ownFrame)))
         _ = MeshPeer.talk(&joiner, &server, beginning: request)
         #expect(joiner.mesh.knownPeers.count == 22)
         joiner.wait(milliseconds: 1_000)
@@ -68,7 +69,9 @@ struct ExchangeTests {
         server.meet(owner)
         #expect(server.models.count == 400)
         var pages = 0
-        for effect in server.handle(.message(from: owner.id, .snapshotRequest(request: 1, cursor: 0))) {
+        for effect in server.handle(
+            .message(from: owner.id, .snapshotRequest(request: 1, filter: .everything, cursor: nil)))
+        {
             guard case .send(_, let message) = effect else { continue }
             #expect(message.encoded.count <= WireLimits.controlMessage)
             if case .snapshotPage = message { pages += 1 }

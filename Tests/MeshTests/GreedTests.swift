@@ -39,7 +39,7 @@ struct GreedTests {
         let everything = (0..<ControlMessage.bucketCount).map { UInt8($0) }
         let message: ControlMessage =
             switch kind {
-            case 0: .snapshotRequest(request: 1, cursor: 0)
+            case 0: .snapshotRequest(request: 1, filter: .everything, cursor: nil)
             case 1: .digestSummary(buckets: [UInt64](repeating: 1, count: ControlMessage.bucketCount), trust: 0)
             case 2: .digestListing(buckets: everything, entries: [])
             default: .want(records: ids)
@@ -58,7 +58,7 @@ struct GreedTests {
     func questions() {
         var peer = MeshPeer("local")
         peer.meet(greedy)
-        let question = ControlMessage.snapshotRequest(request: 1, cursor: 1_000)
+        let question = ControlMessage.snapshotRequest(request: 1, filter: .everything, cursor: nil)
         var answers = 0
         for _ in 0..<1_000 {
             peer.wait(milliseconds: 1)

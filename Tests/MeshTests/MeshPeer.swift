@@ -1,6 +1,7 @@
 import Digest
-import Mesh
 import Records
+
+@testable import Mesh
 
 /// A signature that proves nothing outside a test.
 private func toySignature(_ message: [UInt8], by key: Digest256) -> Signature {
@@ -102,6 +103,20 @@ struct ToyOwner {
         return ToyAuthority.frame(announcement, by: id).encoded
     }
 
+    /// A snapshot of one page, whole and signed. Nil for `count` and `digest`: what the frames make.
+    func page(
+        _ frames: [[UInt8]], offset: UInt32 = 0, sequence: UInt64 = 1, filter: SnapshotFilter = .everything,
+        count: UInt32? = nil, digest: Digest256? = nil
+    ) -> SnapshotPage {
+        var hash = BLAKE2b()
+        for frame in frames { hash.update(BLAKE2b.digest(frame).bytes) }
+        let manifest = SnapshotManifest(
+            epoch: 1, sequence: sequence, madeAt: 0, filter: filter.digest,
+            count: count ?? UInt32(frames.count), peers: 1, digest: digest ?? hash.finish())
+        return SnapshotPage(
+            manifest: ToyAuthority.frame(manifest, by: id).encoded, offset: offset, frames: frames)
+    }
+
     func beacon(_ sequence: UInt64 = 1, at wall: Int64, term: Int64 = 8_000) -> [UInt8] {
         let beacon = Beacon(
             version: Version(incarnation: 1, sequence: sequence), validity: Validity(issuedAt: wall, term: term),
@@ -148,16 +163,19 @@ struct MeshPeer {
     }
 
     /// Lets `other` become a neighbour: greetings and request, without a network.
+    /// The snapshot that a newcomer asks for is not answered, and not waited for.
     mutating func meet(_ other: ToyOwner) {
         _ = handle(.hello(curveKey: other.curveKey, record: other.record(at: now.wall)))
         _ = handle(.message(from: other.id, .welcome(record: other.record(at: now.wall))))
         _ = handle(.message(from: other.id, .neighbourRequest(isShort: true)))
+        mesh.taking = nil
     }
 
     mutating func meet(_ other: MeshPeer) {
         _ = handle(.hello(curveKey: other.owner.curveKey, record: other.ownFrame))
         _ = handle(.message(from: other.owner.id, .welcome(record: other.ownFrame)))
         _ = handle(.message(from: other.owner.id, .neighbourRequest(isShort: true)))
+        mesh.taking = nil
     }
 
     var models: [String] { mesh.sources(atWall: now.wall).map(\.announcement.identity.model).sorted() }

@@ -41,11 +41,9 @@ struct ToyStory {
             sequence, incarnation: incarnation, at: wall, term: term, isDeparting: isDeparting)
         frames.append(bytes)
         guard let frame = bytes.opened else { return }
-        if holdings == nil {
-            holdings = PeerHoldings(own: frame, publishing: RateBucket(perSecond: 1, burst: 1))
-        } else {
-            holdings?.replaceOwn(frame)
-        }
+        holdings =
+            holdings?.replacingOwn(frame)
+            ?? PeerHoldings(own: frame, publishing: RateBucket(perSecond: 1, burst: 1))
     }
 
     mutating func announce(
@@ -56,7 +54,7 @@ struct ToyStory {
             model, sequence, incarnation: incarnation, at: wall, term: term, state: state)
         frames.append(bytes)
         if state == .tombstone { offered.remove(model) } else { offered.insert(model) }
-        if let frame = bytes.opened { holdings?.insert(frame) }
+        if let frame = bytes.opened { holdings = holdings?.inserting(frame) }
     }
 
     /// Signs another payload under the version that it used last.
@@ -119,6 +117,7 @@ struct ToyReceiver {
     var peer: MeshPeer
     private var counter: UInt64 = 0
     private var greetings: UInt64 = 0
+    private var snapshots: UInt64 = 0
     /// The newest version of each record that it ever held.
     private var newest: [RecordID: Version] = [:]
     /// Beacons take no part in the records; theirs is by owner.
@@ -159,7 +158,13 @@ struct ToyReceiver {
             }
         case .gift: effects = peer.handle(.message(from: courier.id, .give(frames: frames)))
         case .page:
-            effects = peer.handle(.message(from: courier.id, .snapshotPage(request: 1, frames: frames, next: nil)))
+            peer.mesh.taking = nil
+            var asked: [MeshEffect] = []
+            peer.mesh.takeSnapshot(from: courier.id, peer.now, &asked)
+            snapshots += 1
+            let page = courier.page(frames, sequence: snapshots)
+            let request = peer.mesh.taking?.request ?? 0
+            effects = peer.handle(.message(from: courier.id, .snapshotPage(request: request, page: page)))
         case .store: effects = peer.handle(.restored(frames))
         }
         noteVersions()

@@ -10,7 +10,7 @@ extension VirtualMesh {
     mutating func perform(_ effect: PeerEffect, of node: Int) {
         switch effect {
         case .mesh(let effect): perform(effect, of: node)
-        case .admit(let lease, _, let manifest, _):
+        case .admit(let lease, _, let manifest, _, _):
             nodes[node].leases[lease] = manifest
             #expect(nodes[node].leases.count <= nodes[node].logic.configuration.ledger.slots, "slots hold; \(note)")
         case .end(let lease):
@@ -20,12 +20,16 @@ extension VirtualMesh {
             let have = nodes[node].resumes[manifest] ?? ChunkSet(chunkCount: content.layout.chunkCount)
             nodes[node].content[manifest] = have
             schedule(.event(.destinationReady(pull, have: have)), at: node, after: Duration64.millisecond)
-        case .openLane(let pull, let peer, let grant, _): openLane(pull, peer, grant, reader: node)
-        case .read(_, let lease, let chunk): read(lease, chunk)
+        case .openLane(let pull, let peer, let grant, _, _): openLane(pull, peer, grant, reader: node)
+        case .read(_, let lease, let chunk, let place): read(lease, chunk, into: place)
+        case .place(let pull, let lease, let chunk): place(pull, lease, chunk, at: node)
         case .closeLane(_, let lease):
             lanes[lease]?.isClosing = true
             schedule(.laneClosed(lease), at: node, after: Duration64.millisecond)
-        case .available: break
+        case .look(let manifest, let chunk, _):
+            let isRight = !nodes[node].wrongChunks.contains(chunk)
+            schedule(.event(.looked(manifest, chunk: chunk, isRight: isRight)), at: node, after: Duration64.millisecond)
+        case .available, .dropBounce: break
         case .seal(let pull): schedule(.event(.sealed(pull)), at: node, after: Duration64.millisecond)
         case .pull(let pull, let notice): nodes[node].notices[pull, default: []].append(notice)
         case .log(let entry): nodes[node].log.append(entry)

@@ -24,6 +24,10 @@ struct VirtualNode {
     /// What may be read with which lease.
     var leases: [LeaseID: ManifestID] = [:]
     var content: [ManifestID: ChunkSet] = [:]
+    /// Chunks of its content whose bytes are no longer those of the manifest.
+    var wrongChunks: Set<Int> = []
+    /// What the leases that bounced chunks came by are for.
+    var bounced: [LeaseID: ManifestID] = [:]
     /// Chunks that a destination finds when it is made.
     var resumes: [ManifestID: ChunkSet] = [:]
     var nicFreeAt: UInt64 = 0

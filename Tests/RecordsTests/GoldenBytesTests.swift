@@ -112,7 +112,7 @@ struct GoldenBytesTests {
     func leaseGrant() {
         let fields = [
             RecordSamples.digest("lease").description, RecordSamples.digest("manifest").description,
-            "0900000000000000", "10270000", "0400",  // generation, duration, window
+            "0900000000000000", "10270000", "0400", "0200", "0600",  // generation, duration, window, slot, slots
             RecordSamples.digest("session").description,
             "02000000",  // lanes: kind, address, port
             "01", "09000000", "6c616e652e736f636b", "0000",
@@ -132,7 +132,7 @@ struct GoldenBytesTests {
             "b0955f568e1d24c0ba47daa8cfbb794f161fb60bab4b837b84d0d92485f7e602",
             "47d4a240bb1c3ad01967c2838ea0de9c2354a5bf4a7b03aa7a46b2195ed6739f",
             "0dc640982e369ae20a2d4f4433c5baec5a30cb818a05765a3b178ca9c1d46d1f",
-            "dcca8eb979624ed4dbfbfb9d080d075ea612cc29570efa1ce88e4fdcf288a725",
+            "541490ae7b09f812ba547b5f8b8ef83339989825a79636855178242ad32f6edf",
         ]
         #expect(names == expected)
     }

@@ -91,7 +91,7 @@ enum RecordSamples {
 
     static let leaseGrant = LeaseGrant(
         lease: LeaseID(digest("lease")), manifest: ManifestID(digest("manifest")), generation: 9, duration: 10_000,
-        window: 4, sessionKey: digest("session"),
+        window: 4, slot: 2, slots: 6, sessionKey: digest("session"),
         lanes: [
             LaneOffer(kind: .sharedMemory, address: "lane.sock", port: 0),
             LaneOffer(kind: .tcp, address: "10.0.0.7", port: 8015),
@@ -116,8 +116,15 @@ enum RecordSamples {
         return [
             .hello(record: [1, 2, 3]), .welcome(record: []), .ping(request: 1, isNeighbour: true), .pong(request: .max),
             .goodbye,
-            .snapshotRequest(request: 2, cursor: 7), .snapshotPage(request: 2, frames: [[1], [], [2, 3]], next: 8),
-            .snapshotPage(request: 2, frames: [], next: nil), .digestSummary(buckets: buckets, trust: 7),
+            .snapshotRequest(request: 2, filter: .everything, cursor: nil),
+            .snapshotRequest(
+                request: 2,
+                filter: .interests([
+                    SnapshotInterest(.source(SourceID(digest("source"))), rank: 1), SnapshotInterest(.model("m")),
+                ]), cursor: SnapshotCursor(epoch: 1, sequence: 2, offset: 3)),
+            .snapshotPage(request: 2, page: SnapshotPage(manifest: [9], offset: 4, frames: [[1], [], [2, 3]])),
+            .snapshotPage(request: 2, page: SnapshotPage(manifest: [], offset: 0, frames: [])),
+            .digestSummary(buckets: buckets, trust: 7),
             .neighbourRequest(isShort: true), .neighbourAnswer(isAccepted: false), .neighbourEnd(successor: nil),
             .neighbourEnd(successor: PeerID(digest("peer"))), .hangUp,
             .digestListing(buckets: [0, 255], entries: [stamp, stamp]), .want(records: [stamp.record]),
@@ -130,7 +137,7 @@ enum RecordSamples {
             .leaseRequest(request: 5, manifest: manifest, lanes: LaneKind.allCases),
             .leaseGrant(request: 5, grant: leaseGrant), .leaseRenewal(lease: lease),
             .leaseRenewed(lease: lease, duration: 10_000), .leaseRelease(lease: lease, bytesRead: 7),
-            .haveDelta(lease: lease, chunks: [0, .max]),
+            .haveDelta(lease: lease, chunks: [0, .max]), .chunkDispute(lease: lease, chunk: .max),
         ] + RefusalCode.allCases.map { .refusal(request: 6, code: $0, retryAfter: 100) }
             + RefusalCode.allCases.map { .leaseEnded(lease: lease, code: $0) }
     }

@@ -37,6 +37,19 @@ struct WireFuzzCorpusTests {
         }
     }
 
+    /// Releases whose records must still be read.
+    private static let releases = ["0.1.0"]
+
+    @Test(
+        "What a release wrote is still read, and written again to the byte", arguments: releases,
+        FuzzTarget.all.map(\.name).filter { $0 != "safetensors" })
+    func recordedIsRead(release: String, name: String) throws {
+        let target = try #require(FuzzTarget.named(name))
+        let inputs = Self.inputs("recorded/\(release)", name)
+        #expect(!inputs.isEmpty)
+        for input in inputs { #expect(target.check(input.bytes) == .accepted, "\(input.path)") }
+    }
+
     @Test("The corpus in the repository is what the seeds make", arguments: FuzzTarget.all.map(\.name))
     func corpusIsCurrent(name: String) throws {
         let target = try #require(FuzzTarget.named(name))

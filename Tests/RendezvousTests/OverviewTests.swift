@@ -100,13 +100,16 @@ struct OverviewTests {
         "An operator is told of a store that is away, of loneliness, of clocks and of quarantine, and else of nothing")
     func reasons() {
         var look = MeshSamples.look(peers: Self.peers(["server", "a"]))
-        #expect(OverviewReasons.all(look, state: "ok", store: "connected").isEmpty)
+        let fine = ServerCondition.Report(state: .ok, reason: "2 peers hold what it holds")
+        #expect(OverviewReasons.all(look, fine, storeWaiting: 3).isEmpty)
         look.clockOffset = 40
-        #expect(OverviewReasons.all(look, state: "ok", store: "connected").isEmpty)
+        #expect(OverviewReasons.all(look, fine, storeWaiting: 3).isEmpty)
+        #expect(OverviewReasons.all(look, fine, storeWaiting: 5_000).count == 1)
         look.clockOffset = -1_500
         look.neighbours = 0
         look.quarantined = [MeshSamples.peer("a")]
-        let reasons = OverviewReasons.all(look, state: "degraded", store: "refused")
+        let away = ServerCondition.Report(state: .degraded, reason: "serving from memory: refused")
+        let reasons = OverviewReasons.all(look, away, storeWaiting: 3)
         #expect(reasons.count == 4 && reasons[0].contains("refused") && reasons[2].contains("1.5 s ahead of"))
     }
 

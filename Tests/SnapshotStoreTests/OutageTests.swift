@@ -184,6 +184,47 @@ struct OutageTests {
         await server.stop()
     }
 
+    @Test("Redis emptied under a connection that stands is noticed, and a refill is asked for, by each store on it")
+    func flushed() async throws {
+        let folder = try TemporaryFolder()
+        let redis = try await EmbeddedRedis.start(in: folder.path)
+        let raw = try RawRedis(redis.url)
+        var limits = quick
+        limits.pingInterval = 50_000_000
+        limits.refillInterval = 10_000_000
+        let stores = try (0..<2).map { _ in try ObservedStore(redis.url, limits: limits) }
+        for observed in stores { #expect(await observed.waitUntilConnected()) }
+        stores[0].store.put(Sample.record(1))
+        #expect(await stores[0].store.flush(timeout: patience))
+        try await raw.command("FLUSHALL")
+        for observed in stores { #expect(await eventually { observed.refillCount >= 1 }) }
+        #expect(stores.allSatisfy { $0.store.state == .connected })
+        for observed in stores { await observed.store.stop() }
+        raw.stop()
+        await redis.stop()
+    }
+
+    @Test("A Redis that stops taking writes is found out though nobody writes")
+    func idleRefusal() async throws {
+        let folder = try TemporaryFolder()
+        let redis = try await EmbeddedRedis.start(in: folder.path)
+        let raw = try RawRedis(redis.url)
+        var limits = quick
+        limits.pingInterval = 50_000_000
+        let observed = try ObservedStore(redis.url, limits: limits)
+        #expect(await observed.waitUntilConnected())
+        try await raw.command("REPLICAOF", "127.0.0.1", "1")
+        let isNoticed = await eventually {
+            if case .refused(let refusal)? = observed.reason { refusal.code == "READONLY" } else { false }
+        }
+        #expect(isNoticed, "state is \(observed.store.state)")
+        try await raw.command("REPLICAOF", "NO", "ONE")
+        #expect(await observed.waitUntilConnected())
+        await observed.store.stop()
+        raw.stop()
+        await redis.stop()
+    }
+
     @Test("Whoever accepts and never answers is timed out")
     func silence() async throws {
         let server = try await ImpostorServer(answer: [])

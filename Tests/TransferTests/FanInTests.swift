@@ -63,16 +63,13 @@ struct FanInTests {
         #expect(world.isComplete && world.readsOf[0] == nil && world.now < 5 * second)
     }
 
-    @Test("A source that never delivers loses its lane at the deadline, and only then its chunks")
+    @Test("A source that never delivers is late, others bring its chunks, and it loses its lane")
     func neverDelivers() throws {
         var world = try FanInWorld(chunks: 20, sources: [ScriptedSource(delivers: false), ScriptedSource()])
         world.run()
         #expect(world.isComplete)
-        let stuck = try #require(world.readsOf[0])
-        #expect(Set(stuck).isSubset(of: world.readsOf[1] ?? []))
-        #expect(world.tally(0)?.note == "a read took longer than its deadline")
-        // `FanInWorld` checked that none of them was read twice at a time.
-        #expect(world.now >= FanInConfiguration().readTimeout && world.now < 5 * second)
+        #expect(world.tally(0)?.late == 1 && world.tally(0)?.bytes == 0 && world.placed > 0)
+        #expect(world.now < 3 * second)
     }
 
     @Test("A source with wrong bytes is shunned after its second one")
@@ -97,7 +94,7 @@ struct FanInTests {
             guard world.step(limit: 6 * second) else { break }
         }
         let asked = world.effects.count { if case .requestLease = $0 { true } else { false } }
-        #expect(asked > 30 && asked < 60)
+        #expect(asked > 8 && asked < 40)
     }
 
     @Test("A partial source is read as its chunks come, by deltas and by looking again")

@@ -4,7 +4,7 @@ import Testing
 import Transfer
 
 /// A pull among scripted sources on virtual time. It plays the sources and their lanes, and checks at each step what must
-/// always hold: one outstanding reader for a chunk, no window exceeded, ticks that get somewhere.
+/// always hold: one outstanding writer for a chunk, no window exceeded, ticks that get somewhere.
 struct FanInWorld {
     private struct Happening {
         let time: UInt64
@@ -20,6 +20,11 @@ struct FanInWorld {
         var isReleased = false
     }
 
+    private struct Bounce: Hashable {
+        let lease: LeaseID
+        let chunk: Int
+    }
+
     let layout: Layout
     let seed: UInt64
     var sources: [ScriptedSource]
@@ -30,8 +35,14 @@ struct FanInWorld {
     private var queue: [Happening] = []
     private var happenings = 0
     private var lanes: [LeaseID: Lane] = [:]
-    /// Chunks that may still land, and by which lease.
-    private var outstanding: [Int: LeaseID] = [:]
+    /// Chunks that may still be written where they belong, and by which lease: reads, and bounced bytes that are put in place.
+    private var writers: [Int: LeaseID] = [:]
+    /// Reads in flight to where their chunks belong.
+    private var reads: Set<Bounce> = []
+    /// Bounce chunks in use, and whether their read is done.
+    private var bounces: [Bounce: Bool] = [:]
+    /// Whether the rules of a bounce were ever needed.
+    private(set) var placed = 0
     private(set) var readsOf: [Int: [Int]] = [:]
 
     init(
@@ -80,7 +91,8 @@ struct FanInWorld {
             .candidates(
                 indices.map {
                     SourceCandidate(
-                        peer: ScriptedSource.peer($0), lanes: sources[$0].lanes, isComplete: sources[$0].have == nil)
+                        peer: ScriptedSource.peer($0), lanes: sources[$0].lanes, isComplete: sources[$0].have == nil,
+                        closeness: sources[$0].closeness)
                 }))
     }
 
@@ -125,10 +137,25 @@ struct FanInWorld {
 
     private mutating func forget(_ event: FanInEvent) {
         switch event {
-        case .verified(let lease, let chunk, _), .failed(let lease, let chunk, _):
-            if outstanding[chunk] == lease { outstanding[chunk] = nil }
+        case .verified(let lease, let chunk, _), .placed(let lease, let chunk):
+            reads.remove(Bounce(lease: lease, chunk: chunk))
+            if writers[chunk] == lease { writers[chunk] = nil }
+            if case .placed = event { bounces[Bounce(lease: lease, chunk: chunk)] = nil }
+        case .failed(let lease, let chunk, _):
+            reads.remove(Bounce(lease: lease, chunk: chunk))
+            if writers[chunk] == lease { writers[chunk] = nil }
+            if bounces[Bounce(lease: lease, chunk: chunk)] == false {
+                bounces[Bounce(lease: lease, chunk: chunk)] = nil
+            }
+        case .bounced(let lease, let chunk, _):
+            if bounces[Bounce(lease: lease, chunk: chunk)] != nil { bounces[Bounce(lease: lease, chunk: chunk)] = true }
         case .laneClosed(let lease):
-            for (chunk, owner) in outstanding where owner == lease { outstanding[chunk] = nil }
+            for (chunk, owner) in writers where owner == lease && bounces[Bounce(lease: lease, chunk: chunk)] != true {
+                writers[chunk] = nil
+            }
+            // What is in a bounce chunk already outlives its lane.
+            for (bounce, isDone) in bounces where bounce.lease == lease && !isDone { bounces[bounce] = nil }
+            reads = reads.filter { $0.lease != lease }
             queue.removeAll { $0.event.isRead(of: lease) }
             lanes[lease]?.isClosing = true
         default: break
@@ -140,7 +167,10 @@ struct FanInWorld {
         case .probe(let peer, let request): answerProbe(peer, request)
         case .requestLease(let peer, let request, let lanes): answerLease(peer, request, lanes)
         case .openLane(let peer, let grant, let offer): open(peer, grant, offer)
-        case .read(let lease, let chunk): read(lease, chunk)
+        case .read(let lease, let chunk, let place): read(lease, chunk, isBounce: place == .bounce)
+        case .place(let lease, let chunk): place(lease, chunk)
+        case .dispute: break
+        case .dropBounce(let lease, let chunk): bounces[Bounce(lease: lease, chunk: chunk)] = nil
         case .closeLane(let lease):
             lanes[lease]?.isClosing = true
             schedule(.laneClosed(lease), after: 2 * Duration64.millisecond)
@@ -199,28 +229,54 @@ struct FanInWorld {
         if source.diesAt != .max { schedule(.laneClosed(grant.lease), after: source.diesAt - now) }
     }
 
-    private mutating func read(_ lease: LeaseID, _ chunk: Int) {
-        #expect(outstanding[chunk] == nil, "chunk \(chunk) has one outstanding reader; \(note)")
+    private mutating func read(_ lease: LeaseID, _ chunk: Int, isBounce: Bool) {
         #expect(!pull.verified.contains(chunk), "chunk \(chunk) is read though it is there; \(note)")
         guard let lane = lanes[lease] else {
             Issue.record("a read on a lease that nobody granted; \(note)")
             return
         }
         #expect(!lane.isClosing, "no read goes to a lane that was told to close; \(note)")
-        outstanding[chunk] = lease
-        readsOf[lane.source, default: []].append(chunk)
-        let inFlight = outstanding.values.count { $0 == lease }
-        #expect(inFlight <= min(lane.window, pull.configuration.window), "the window holds; \(note)")
+        if isBounce {
+            bounces[Bounce(lease: lease, chunk: chunk)] = false
+            let inUse = bounces.keys.count { $0.lease == lease }
+            #expect(inUse <= pull.configuration.bounceChunks, "bounce chunks are few; \(note)")
+            #expect(bounces.keys.count { $0.chunk == chunk } == 1, "chunk \(chunk) is read twice at most; \(note)")
+        } else {
+            #expect(writers[chunk] == nil, "chunk \(chunk) has one outstanding writer; \(note)")
+            writers[chunk] = lease
+            reads.insert(Bounce(lease: lease, chunk: chunk))
+            readsOf[lane.source, default: []].append(chunk)
+        }
+        let inFlight =
+            reads.count { $0.lease == lease } + bounces.count { $0.key.lease == lease && !$0.value }
+        #expect(inFlight <= lane.window, "the window holds; \(note)")
         let source = sources[lane.source]
         guard source.delivers, now < source.diesAt else { return }
-        let delay = source.readTime * UInt64(inFlight)
-        if let failure = source.failure {
-            schedule(.failed(lease, chunk: chunk, failure), after: delay)
-        } else if source.haveMap(layout, at: now).contains(chunk) {
-            schedule(.verified(lease, chunk: chunk, bytes: 4096), after: delay)
-        } else {
-            schedule(.failed(lease, chunk: chunk, .notAvailable), after: delay)
+        schedule(
+            outcome(of: chunk, lease, source, isBounce),
+            after: source.thawed(now + source.readTime * UInt64(inFlight)) - now)
+        if source.tellsArrivals, source.failure == nil {
+            schedule(
+                .arrived(lease, bytes: 2048), after: source.thawed(now + source.readTime * UInt64(inFlight) / 2) - now)
         }
+    }
+
+    private func outcome(
+        of chunk: Int, _ lease: LeaseID, _ source: ScriptedSource, _ isBounce: Bool
+    ) -> FanInEvent {
+        if let failure = source.failure { return .failed(lease, chunk: chunk, failure) }
+        guard source.haveMap(layout, at: now).contains(chunk) else {
+            return .failed(lease, chunk: chunk, .notAvailable)
+        }
+        return isBounce ? .bounced(lease, chunk: chunk, bytes: 4096) : .verified(lease, chunk: chunk, bytes: 4096)
+    }
+
+    private mutating func place(_ lease: LeaseID, _ chunk: Int) {
+        #expect(bounces[Bounce(lease: lease, chunk: chunk)] == true, "only bounced bytes are put in place; \(note)")
+        #expect(writers[chunk] == nil, "chunk \(chunk) has one outstanding writer; \(note)")
+        writers[chunk] = lease
+        placed += 1
+        schedule(.placed(lease, chunk: chunk), after: Duration64.millisecond)
     }
 
     private func checkNothingIsHeld() {
@@ -234,7 +290,8 @@ struct FanInWorld {
 extension FanInEvent {
     fileprivate func isRead(of lease: LeaseID) -> Bool {
         switch self {
-        case .verified(let other, _, _), .failed(let other, _, _): other == lease
+        case .verified(let other, _, _), .failed(let other, _, _), .bounced(let other, _, _), .arrived(let other, _):
+            other == lease
         default: false
         }
     }

@@ -27,6 +27,14 @@ struct ScriptedSource {
     /// From then on its lanes are closed and nothing is answered.
     var diesAt = UInt64.max
     var freeSlots = 2
+    /// When it stands still: nothing arrives, and what was under way comes afterwards.
+    var frozen: Range<UInt64> = 0..<0
+    /// Whether its lanes tell of bytes before a read is done.
+    var tellsArrivals = false
+    var closeness = Closeness.far
+
+    /// When something that would come at `time` does come.
+    func thawed(_ time: UInt64) -> UInt64 { frozen.contains(time) ? frozen.upperBound : time }
 
     static func peer(_ index: Int) -> PeerID { PeerID(SHA256.digest([UInt8(truncatingIfNeeded: index), 1])) }
 

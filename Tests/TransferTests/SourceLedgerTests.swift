@@ -13,7 +13,13 @@ private func moment(_ milliseconds: UInt64) -> Moment {
 struct SourceLedgerTests {
     private let manifest = ManifestID(SHA256.digest([0]))
     private let other = ManifestID(SHA256.digest([1]))
-    private var ledger = SourceLedger(configuration: SourceLedger.Configuration(), generation: 100)
+    private var ledger: SourceLedger
+
+    init() {
+        var configuration = SourceLedger.Configuration()
+        configuration.slots = 2
+        ledger = SourceLedger(configuration: configuration, generation: 100)
+    }
 
     private mutating func request(
         by reader: UInt8, _ manifest: ManifestID, id: UInt8, at time: UInt64, isGranted: Bool,

@@ -28,6 +28,14 @@ int mx_seal_shared_memory(int fd);
 /// 1 when the file has all the seals that mx_seal_shared_memory sets, so that reading it can't end in SIGBUS;
 /// 0 when one is missing or the file can't have seals at all.
 int mx_is_sealed_shared_memory(int fd);
+/// 1 when the file's size is final: it can be mapped and written without SIGBUS.
+int mx_has_sealed_size(int fd);
+
+/// Maps `size` bytes of a file, shared, at an address that is a multiple of 2 MiB, so that huge pages of the file can be
+/// mapped as such, and asks for them; NULL with errno set. Unmap it with munmap. (MAP_FAILED is a cast, and the slack has to be cut off.)
+void *mx_map_shared(int fd, size_t size, int writable);
+/// Takes and maps the pages of a range for writing. Returns 0, or the errno. (Linux 5.14; not in every C library's headers.)
+int mx_populate_for_writing(void *address, size_t length);
 
 // Waking a thread
 

@@ -77,9 +77,20 @@ export function showCards(overview) {
     ["Quarantined", quarantineWords(mesh)],
   ]);
   showZones(load);
-  put(get("pool"), pool.is_present
-    ? "The public gRPC API is on."
-    : "Not there: this server is built without the public gRPC API. Its pool of sources will be counted here, apart from the mesh.");
+  put(get("pool"), poolWords(pool));
+}
+
+// What engines published over the public gRPC API: a pool of its own, apart from the mesh.
+function poolWords(pool) {
+  if (!pool.is_present) {
+    return "Not there: this server is built, or was started, without the public gRPC API. Its pool of sources is counted apart from the mesh.";
+  }
+  const held = pool.workers > 0
+    ? `${plural(pool.workers, "worker")} of ${plural(pool.models, "model")}: ${count(pool.ready)} ready, ${count(pool.stale)} stale; ${bytes(pool.bytes)} of metadata`
+    : "no worker has published yet";
+  const stored = pool.is_stored ? "" : " It is in memory only: Redis doesn't take it.";
+  const asked = pool.asks_callers ? "" : " Callers are not asked who they are.";
+  return `Port ${pool.port}: ${held}.${stored}${asked}`;
 }
 
 function clockWords(offset) {

@@ -14,6 +14,20 @@ package enum Invariant: String, Hashable, Sendable, CaseIterable {
     case sizes = "messages keep to their bounds"
     case progress = "a tick moves the next deadline on"
     case joining = "everybody who starts gets in"
+    /// Once faults are over, all would choose from exactly what is offered.
+    case liveness = "after the last fault all agree in time"
+    /// A source lets in no more readers than it has places.
+    case slots = "leases keep to the slots"
+    /// Who was promised a place gets it.
+    case promise = "a reserved place is kept"
+    /// What is sent is what the source has.
+    case holding = "a chunk comes from a source that has it"
+    /// What is complete is what was introduced.
+    case content = "nothing with wrong bytes is taken"
+    case writers = "one lane at a time writes to a place"
+    case window = "reads in flight keep to the lease"
+    /// Who can reach a full copy gets it.
+    case completion = "every target that can complete does"
 }
 
 /// An invariant that didn't hold.
@@ -29,8 +43,9 @@ package struct Violation: Hashable, Sendable {
 struct Invariants {
     /// Violations of one kind that are kept; further ones are counted.
     private static let keptOfOneKind = 5
-    /// Peers whose every change is watched. In larger meshes it is every so-manieth, since memory grows with the square.
-    private static let watchedPeers = 2_048
+    /// Pairs of a peer whose every change is watched and another one. In larger meshes it is every so-manieth peer, since memory
+    /// grows with the square.
+    private static let watchedPairs = 1 << 22
 
     /// What one peer took of another one.
     private struct Memory {
@@ -40,22 +55,28 @@ struct Invariants {
         var hasLeft = false
     }
 
-    private struct AnnouncementKey: Hashable {
-        let observer: Int
-        let record: RecordID
-    }
-
     private let stride: Int
     private(set) var violations: [Violation] = []
     private(set) var count = 0
     private var kept: [Invariant: Int] = [:]
     /// By observer, then by owner.
     private var memory: [[Memory]] = []
-    private var announcements: [AnnouncementKey: Version] = [:]
+    /// By observer.
+    private var announcements: [[RecordID: Version]] = []
 
-    init(peers: Int) { stride = (peers + Self.watchedPeers - 1) / Self.watchedPeers }
+    init(peers: Int) { stride = (peers * peers + Self.watchedPairs - 1) / Self.watchedPairs }
 
-    mutating func begin() { memory.append([]) }
+    mutating func begin() {
+        memory.append([])
+        announcements.append([:])
+    }
+
+    /// One observer begins with what another one took; the two share it until one of them takes more.
+    mutating func remember(atOnce observer: Int, as other: Int) {
+        guard isWatched(observer) else { return }
+        memory[observer] = memory[other]
+        announcements[observer] = announcements[other]
+    }
 
     mutating func add(_ invariant: Invariant, at time: UInt64, peer: String, _ detail: String) {
         count += 1
@@ -79,9 +100,8 @@ struct Invariants {
             before = known.record
             known.record = max(before ?? version, version)
         } else {
-            let key = AnnouncementKey(observer: observer, record: record)
-            before = announcements[key]
-            announcements[key] = max(before ?? version, version)
+            before = announcements[observer][record]
+            announcements[observer][record] = max(before ?? version, version)
         }
         guard let before, version < before else { return nil }
         return (.versions, "it took version \(version) of a record after version \(before)")

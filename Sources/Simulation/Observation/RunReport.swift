@@ -27,6 +27,8 @@ package struct RunReport: Sendable {
     package let duration: UInt64
     /// What repeats this very run.
     package let replay: String
+    /// For a picture.
+    package let curves: [ReportCurve]
 
     package var isPassed: Bool { violationCount == 0 && metrics.allSatisfy(\.isMet) }
 
@@ -91,9 +93,11 @@ package struct RunReport: Sendable {
 extension Simulation {
     func report() -> RunReport {
         var values: [(MetricName, Double?)] = spreads.flatMap { spread in
-            spread.metrics { index in peers[index].isAlive }
+            spread.metrics { index in peers[index].isAlive && peers[index].misbehaviour == nil }
         }
-        values += watches.map { (MetricName.watch($0.label), $0.heldAfter.map(Self.milliseconds)) }
+        values += watches.filter { $0.label != ConditionWatch.liveness }.map {
+            (MetricName.watch($0.label), $0.heldAfter.map(Self.milliseconds))
+        }
         values.append((.joined, joinTime.map(Self.milliseconds)))
         values += traffic.metrics
         return RunReport(
@@ -102,7 +106,8 @@ extension Simulation {
             metrics: values.map { name, value in
                 RunReport.Metric(
                     name: name.reported, value: value.map(Self.rounded), bound: scenario.expected[name.reported])
-            } + missing(values.map(\.0)), events: events, duration: now, replay: replay)
+            } + missing(values.map(\.0)), events: events, duration: now, replay: replay,
+            curves: spreads.map { spread in spread.curve { peers[$0].isAlive && peers[$0].misbehaviour == nil } })
     }
 
     /// What was expected and never came to be measured.

@@ -12,7 +12,9 @@ extension Simulation {
             guard let owner = index(of: owner) else { return }
             if owner == peer.index {
                 signed(id, version, purpose, validUntil, frame, by: peer, time)
-            } else {
+            } else if peer.misbehaviour == nil {
+                let version =
+                    purpose == .announcement ? signedVersion(version, peers[owner].id, at: peer) : version
                 took(id, version, purpose, validUntil, of: owner, by: peer, time)
             }
         case .renewed(let owner, let validUntil, let version, _):
@@ -21,12 +23,14 @@ extension Simulation {
             guard let owner = index(of: owner) else { return }
             if owner == peer.index {
                 truth.renewed(until: validUntil, by: owner)
-            } else {
+            } else if peer.misbehaviour == nil {
                 renewed(owner, until: validUntil, version, at: peer)
             }
         case .gone(let owner):
             trace.add(owner.digest.leadingWord)
-            guard let owner = index(of: owner), truth.hasDeparted(owner), invariants.isWatched(peer.index) else {
+            guard let owner = index(of: owner), truth.saysFarewell(owner, at: now),
+                invariants.isWatched(peer.index)
+            else {
                 return
             }
             invariants.letGo(of: owner, by: peer.index, wall: wall(of: peer.machine))
@@ -46,7 +50,7 @@ extension Simulation {
         guard let opened = frames.open(frame, digest: frames.digest(of: frame)), opened.author == peer.id,
             opened.peerRecord?.isDeparting == true
         else { return }
-        truth.signedFarewell(opened.version, by: peer.index)
+        truth.signedFarewell(opened.version, by: peer.index, at: now)
     }
 
     private func signed(

@@ -35,10 +35,14 @@ struct Spread {
         heldAfter[process] = time - start
     }
 
+    private func holdingTimes(_ isAlive: (Int) -> Bool) -> [UInt64] {
+        heldAfter.indices.filter(isAlive).map { heldAfter[$0] }.sorted()
+    }
+
     /// What was reported of it: times by which shares of those held it who lived all the while.
     func metrics(isAlive: (Int) -> Bool) -> [(MetricName, Double?)] {
         let names = MetricName.spread(label)
-        let times = heldAfter.indices.filter(isAlive).map { heldAfter[$0] }.sorted()
+        let times = holdingTimes(isAlive)
         guard !times.isEmpty else { return names.map { ($0, nil) } }
         let reached = times.count { $0 != .max }
         let quantiles = [50, 90, 99, 100].map { percent -> Double? in
@@ -48,6 +52,14 @@ struct Spread {
         let count = Double(times.count)
         let rest = [Double(reached) / count * 100, Double(sends) / count, Double(copies) / count]
         return Array(zip(names, quantiles + rest))
+    }
+}
+
+extension Spread {
+    /// How it spread among those who lived all the while.
+    func curve(isAlive: (Int) -> Bool) -> ReportCurve {
+        let times = holdingTimes(isAlive).filter { $0 != .max }.map { Double($0) / Double(Duration64.millisecond) }
+        return ReportCurve(name: label, times: times, total: holdingTimes(isAlive).count, unit: "milliseconds")
     }
 }
 

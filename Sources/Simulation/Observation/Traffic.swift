@@ -26,6 +26,11 @@ struct Traffic {
     var notTaken = 0
     var queueDrops = 0
     var recordsHeld = 0
+    /// Offers of peers that run, as others that run looked for them, and how many of those they didn't see.
+    var looks = 0
+    var hidden = 0
+    /// The part of the time that the busiest honest peer's thread worked, percent.
+    var busiest = 0.0
     /// Living peers times nanoseconds.
     private(set) var peerTime = 0.0
     private var living = 0
@@ -65,6 +70,7 @@ struct Traffic {
             (.gossipMessages, rate(gossip.messages)), (.gossipBytes, rate(gossip.bytes)),
             (.controlMessages, rate(control.messages)), (.controlBytes, rate(control.bytes)),
             (.copies, delivered > 0 ? Double(delivered + duplicates) / Double(delivered) : nil),
+            (.hidden, looks > 0 ? Double(hidden) / Double(looks) * 100 : nil), (.busiest, busiest),
             (.records, Double(recordsHeld)), (.lost, Double(gossipLost)), (.dropped, Double(queueDrops)),
         ]
     }

@@ -24,9 +24,16 @@ struct Truth {
         var ended: [RecordID: Ended] = [:]
         /// The version of the record that says that it leaves.
         var farewell: Version?
+        var farewellAt: UInt64?
         var hasDeparted = false
         var isOver = false
+        var isLiar = false
     }
+
+    private(set) var hasLiars = false
+
+    /// How long a farewell is on its way at most, nanoseconds: nobody holds it for others.
+    private static let hearing = Duration64.second
 
     private var processes: [Process] = []
     private var cachedChoosable: [Offered]?
@@ -43,7 +50,14 @@ struct Truth {
         cachedChoosable = nil
     }
 
-    func hasDeparted(_ process: Int) -> Bool { processes[process].hasDeparted }
+    /// From now on what it offers is nobody's business.
+    mutating func lie(_ process: Int) {
+        processes[process].isLiar = true
+        hasLiars = true
+        cachedChoosable = nil
+    }
+
+    func isLiar(_ process: Int) -> Bool { processes[process].isLiar }
 
     func isOver(_ process: Int) -> Bool { processes[process].isOver }
 
@@ -63,9 +77,16 @@ struct Truth {
     }
 
     /// A process has signed that it leaves. It holds this to be no record of its own, and only sends it.
-    mutating func signedFarewell(_ version: Version, by process: Int) {
+    mutating func signedFarewell(_ version: Version, by process: Int, at time: UInt64) {
         processes[process].farewell = version
+        processes[process].farewellAt = time
         processes[process].newest = version
+    }
+
+    /// Whether it has just said goodbye. A process that stands still while it is told to leave ends without a word; and who lets go
+    /// of another long after its farewell does so since nothing renews it.
+    func saysFarewell(_ process: Int, at time: UInt64) -> Bool {
+        processes[process].farewellAt.map { time < $0 + Self.hearing } ?? false
     }
 
     func isFarewell(_ version: Version, of process: Int) -> Bool { processes[process].farewell == version }
@@ -79,7 +100,7 @@ struct Truth {
         mutating get {
             if let cachedChoosable { return cachedChoosable }
             var offered: [Offered] = []
-            for process in processes where !process.isOver && !process.hasDeparted {
+            for process in processes where !process.isOver && !process.hasDeparted && !process.isLiar {
                 for (record, version) in process.offers {
                     offered.append(Offered(owner: process.id, record: record, version: version))
                 }

@@ -19,6 +19,8 @@ struct Machine {
     var skew: Int64 = 0
     /// A model that each process there offers from its start.
     var offers = false
+    /// How each process there is built wrongly.
+    var faults: [PlantedFault] = []
 
     var name: String { "\(role.rawValue)\(index)" }
     var endpoints: Endpoints {

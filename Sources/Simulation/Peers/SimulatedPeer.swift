@@ -1,6 +1,7 @@
 import Mesh
 import PeerLogic
 import Records
+import Trust
 
 /// One process: a whole peer of production with what its shells would hold. It lives once; a restart makes another one.
 final class SimulatedPeer {
@@ -20,11 +21,20 @@ final class SimulatedPeer {
     /// Until when its thread works or is paused, nanoseconds.
     var busyUntil: UInt64 = 0
     var isDraining = false
+    /// Time that its thread has worked since the timeline began, nanoseconds.
+    var worked: UInt64 = 0
     /// When its next tick is scheduled, and when the last one was; nanoseconds of the run.
     var tickAt = UInt64.max
     var lastTick: UInt64 = 0
     /// A planted fault: its wall clock stands still at this time, milliseconds since 1970.
     var stoppedWall: Int64?
+    /// How it is built wrongly.
+    let faults: [PlantedFault]
+    /// How it lies; the frames that it lies with, and the counter of its last gossip frame.
+    var misbehaviour: Misbehaviour?
+    var heard: [[UInt8]] = []
+    var lastCounter: UInt64 = 0
+    let signer: any MessageSigner
 
     init(index: Int, machine: Machine, secrets: SimulatedSecrets, logic: PeerLogic) {
         self.index = index
@@ -32,6 +42,8 @@ final class SimulatedPeer {
         role = machine.role
         id = logic.local
         curveKey = secrets.curveKey
+        signer = secrets.signer
+        faults = machine.faults
         running = Running(logic)
     }
 

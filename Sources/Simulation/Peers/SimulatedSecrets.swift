@@ -30,6 +30,7 @@ struct SimulatedCluster {
     static let epoch: Int64 = 1_700_000_000_000
     private static let year: Int64 = 365 * 24 * 3_600_000
 
+    let id: ClusterID
     private let peers: TokenHolder
     private let servers: TokenHolder
 
@@ -37,6 +38,7 @@ struct SimulatedCluster {
     init(book: SignatureBook, seed: UInt64) throws(TrustError) {
         var generator = RandomStreams.generator(seed, .keys)
         let root = ClusterRoot(signer: book.signer(of: SimulatedSecrets.digest(&generator)))
+        id = root.anchor.cluster
         peers = try Self.token([.origin, .relay, .reader], root, book.signer(of: SimulatedSecrets.digest(&generator)))
         servers = try Self.token(.all, root, book.signer(of: SimulatedSecrets.digest(&generator)))
     }

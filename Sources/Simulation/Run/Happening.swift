@@ -22,6 +22,15 @@ enum Happening {
     case check
     /// Invariants that no single event shows are looked at.
     case audit
+    /// A peer that lies does so again.
+    case misbehave(Int)
+    /// All must come to agree from now on, and must have agreed by now.
+    case livenessBegins
+    case livenessDue
+    /// What the servers' store holds is kept, for an outage that comes.
+    case store(step: Int)
+    /// A server comes back with what the store held.
+    case restore(machine: Int, step: Int)
 }
 
 /// An attempt to connect, about to succeed or fail.

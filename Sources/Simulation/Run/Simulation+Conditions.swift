@@ -4,6 +4,9 @@ import Records
 
 /// A condition that is looked for, from a time on.
 struct ConditionWatch {
+    /// The label of the watch that the scenario didn't ask for.
+    static let liveness = ""
+
     let condition: Condition
     let label: String
     let since: UInt64
@@ -45,16 +48,18 @@ extension Simulation {
     private func agrees() -> Bool {
         let expected = truth.choosable
         return holdsForAll { peer, running in
-            let sources = running.lend { $0.mesh.sources(atWall: moment(of: peer).wall) }
+            guard peer.misbehaviour == nil else { return true }
+            var sources = running.lend { $0.mesh.sources(atWall: moment(of: peer).wall) }
+            if truth.hasLiars { sources.removeAll { index(of: $0.peerID).map(truth.isLiar) ?? false } }
             return sources.count == expected.count
                 && zip(sources, expected).allSatisfy {
-                    $0.peerID == $1.owner && $0.announcement.version == $1.version
+                    $0.peerID == $1.owner && signedVersion($0.announcement.version, $1.owner, at: peer) == $1.version
                 }
         }
     }
 
     private func everybodyKnowsEverybody() -> Bool {
-        let count = living.count
+        let count = livingCount
         return holdsForAll { _, running in running.lend { $0.mesh.knownPeers.count } == count }
     }
 
@@ -73,7 +78,7 @@ extension Simulation {
 
     /// Listening is looked at without its direction.
     private func isConnected() -> Bool {
-        let living = self.living
+        let living = self.living.filter { $0.misbehaviour == nil }
         var groups = DisjointGroups(count: peers.count)
         for peer in living {
             for other in peer.links.others where peer.links[other].isListening && peers[other].isAlive {
@@ -85,6 +90,39 @@ extension Simulation {
     }
 
     // MARK: Audits
+
+    /// Whether a peer and its machine work as they should: neither lie, nor stand still, nor have a wrong clock.
+    private func isSound(_ peer: SimulatedPeer) -> Bool {
+        peer.misbehaviour == nil && !peer.isDeparting && peer.busyUntil < now + Duration64.second
+            && machines[peer.machine].skew == 0
+    }
+
+    /// How many of the offers of sound peers a sound peer doesn't see.
+    private func lookForHidden(by peer: SimulatedPeer, _ running: Running) {
+        guard phase == .running, now >= base, isSound(peer) else { return }
+        let elapsed = Double(max(now - base, Duration64.second))
+        traffic.busiest = max(traffic.busiest, Double(peer.worked) / elapsed * 100)
+        let seen = running.lend { $0.mesh.sources(atWall: moment(of: peer).wall) }
+        var position = 0
+        for offered in truth.choosable {
+            guard let owner = index(of: offered.owner), isSound(peers[owner]) else { continue }
+            traffic.looks += 1
+            while position < seen.count, seen[position].peerID < offered.owner { position += 1 }
+            if position == seen.count || seen[position].peerID != offered.owner { traffic.hidden += 1 }
+        }
+    }
+
+    /// Once the faults are over all come to agree in time.
+    func auditLiveness() {
+        guard let watch = watches.first(where: { $0.label == ConditionWatch.liveness }), watch.heldAfter == nil else {
+            return
+        }
+        let peer = peers[lastDisagreeing]
+        invariants.add(
+            .liveness, at: now, peer: name(of: peer),
+            "\((now - watch.since) / Duration64.millisecond) ms after the last fault it would not choose from what is offered"
+        )
+    }
 
     func auditNow() {
         audit(all: false)
@@ -98,11 +136,13 @@ extension Simulation {
             guard let running = peer.running, peer.busyUntil <= now else { continue }
             traffic.recordsHeld = max(traffic.recordsHeld, running.lend { $0.mesh.recordCount })
             let wall = wall(of: peer.machine)
+            lookForHidden(by: peer, running)
             for source in running.lend({ $0.mesh.sources(atWall: moment(of: peer).wall) }) {
                 guard let owner = index(of: source.peerID) else { continue }
                 let id = RecordKeys.announcement(
                     source.peerID, source.announcement.identity.id, rank: source.announcement.rank)
-                let validUntil = truth.validUntil(of: id, source.announcement.version, owner: owner)
+                let version = signedVersion(source.announcement.version, source.peerID, at: peer)
+                let validUntil = truth.validUntil(of: id, version, owner: owner)
                 guard wall > validUntil else { continue }
                 invariants.add(
                     .validity, at: now, peer: name(of: peer),

@@ -101,7 +101,12 @@ extension Simulation {
         let work = scenario.work
         let done = now + work.message + UInt64(verified) * work.verification
         peer.busyUntil = max(peer.busyUntil, done)
-        for effect in effects { perform(effect, of: peer, at: done) }
+        if phase == .running, now >= base { peer.worked += done - now }
+        perform(effects, of: peer, at: done)
+    }
+
+    func perform(_ effects: [PeerEffect], of peer: SimulatedPeer, at time: UInt64) {
+        for effect in effects { perform(effect, of: peer, at: time) }
         scheduleTick(of: peer)
     }
 

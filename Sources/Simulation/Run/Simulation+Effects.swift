@@ -39,7 +39,10 @@ extension Simulation {
             trace.add(6)
             guard let other = index(of: other) else { return }
             peer.links[other].blockedUntil = time + nanoseconds
-        case .publish(let other, let head, let frame): publish(frame, head, from: peer, to: other, at: time)
+        case .publish(let other, let head, let frame):
+            peer.lastCounter = max(peer.lastCounter, head.counter)
+            guard let departure = departure(of: head, from: peer, at: time) else { return }
+            publish(frame, head, from: peer, to: other, at: departure)
         case .changed(let change): observe(change, at: peer, time)
         }
     }
@@ -77,7 +80,7 @@ extension Simulation {
     }
 
     /// A frame for which nobody listens is no message at all.
-    private func publish(
+    func publish(
         _ frame: [UInt8], _ head: GossipHead, from peer: SimulatedPeer, to id: PeerID, at time: UInt64
     ) {
         let digest = TraceHash.digest(of: frame)

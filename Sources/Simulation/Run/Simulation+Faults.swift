@@ -10,6 +10,7 @@ extension Simulation {
     func perform(_ action: Action) {
         switch action {
         case .announce(let label): announce(label)
+        case .withdraw(let label): withdraw(label)
         case .crash(let selection, let isNoticed, let down):
             for peer in select(selection) {
                 end(peer, isNoticed: isNoticed)
@@ -31,7 +32,11 @@ extension Simulation {
             network.settings.controlLoss = control ?? network.settings.controlLoss
         case .watch(let condition, let label): watch(condition, label)
         case .plant(let fault, let selection):
+            guard !fault.isBuiltIn else { return }
             for peer in select(selection) { plant(fault, at: peer) }
+        case .turn(let selection, let misbehaviour):
+            for peer in select(selection, isHonest: true) { turn(peer, into: misbehaviour) }
+        case .outage: endServers()
         }
     }
 
@@ -60,30 +65,33 @@ extension Simulation {
     private func plant(_ fault: PlantedFault, at peer: SimulatedPeer) {
         switch fault {
         case .validity: peer.stoppedWall = wall(of: peer.machine)
+        case .floors, .signatures, .antiEntropy, .versions: break
         }
     }
 
     /// Living processes, at random; a share is of those that the other criteria leave.
-    private func select(_ selection: Selection) -> [SimulatedPeer] {
+    private func select(_ selection: Selection, isHonest: Bool = false) -> [SimulatedPeer] {
         var candidates = living.filter { peer in
-            peer.role == selection.role && !peer.isDeparting
+            peer.role == selection.role && !peer.isDeparting && !(isHonest && peer.misbehaviour != nil)
                 && selection.zone.map { machines[peer.machine].zone == $0 } ?? true
         }
-        let count =
-            switch selection.amount {
-            case .share(let share): share.of(candidates.count)
-            case .count(let count): min(count, candidates.count)
-            }
+        let count = selection.count(of: candidates.count)
         for index in 0..<count {
             candidates.swapAt(index, Int.random(in: index..<candidates.count, using: &faultGenerator))
         }
         return candidates.prefix(count).sorted { $0.index < $1.index }
     }
 
+    private func withdraw(_ label: String) {
+        guard let number = spreads.firstIndex(where: { $0.label == label }) else { return }
+        let manifest = content("announcement \(number)").manifest.id
+        arrived(.local(.withdraw(manifest)), at: peers[spreads[number].origin])
+    }
+
     /// A peer that lives offers a model that nobody has offered yet.
     private func announce(_ label: String) {
         let candidates = living.filter {
-            $0.role == .peer && !$0.isDeparting && $0.busyUntil <= now + Duration64.second
+            $0.role == .peer && $0.misbehaviour == nil && !$0.isDeparting && $0.busyUntil <= now + Duration64.second
         }
         guard let peer = candidates.randomElement(using: &workGenerator) else { return }
         let content = content("announcement \(spreads.count)")

@@ -44,6 +44,8 @@ package final class Simulation {
     var joinTime: UInt64?
     var machinesToStart: Int
 
+    /// What the servers' store held, by the step of the outage.
+    var stores: [Int: [[UInt8]]] = [:]
     var truth = Truth()
     var traffic = Traffic()
     var spreads: [Spread] = []
@@ -69,7 +71,8 @@ package final class Simulation {
                 offers: index >= scenario.servers && index < scenario.servers + scenario.offers)
         }
         // Without a server the first peer is whom everybody asks.
-        seeds = machines.prefix(max(scenario.servers, 1)).map(\.address)
+        for step in scenario.timeline { Self.build(step.action, into: &machines, &faultGenerator) }
+        seeds = machines.prefix(max(scenario.servers + scenario.knownPeers, 1)).map(\.address)
         machinesToStart = machines.count
         end = scenario.join.over + scenario.join.limit
         for machine in machines { machineOfAddress[machine.address] = machine.index }
@@ -88,7 +91,7 @@ package final class Simulation {
         }
         if phase == .joining { failJoining() }
         now = end
-        traffic.note(living: living.count, at: now)
+        traffic.note(living: livingCount, at: now)
         for peer in living { countStatistics(of: peer, isBefore: false) }
         audit(all: true)
         progress(self.progress)
@@ -122,7 +125,12 @@ package final class Simulation {
         base = now + scenario.join.settle
         end = base + scenario.end
         schedule(.timelineBegins, at: base)
-        for index in scenario.timeline.indices { schedule(.step(index), at: base + scenario.timeline[index].at) }
+        for index in scenario.timeline.indices { scheduleStep(index) }
+        if let liveness = scenario.liveness {
+            let last = base + (scenario.timeline.map(\.lasts).max() ?? 0)
+            schedule(.livenessBegins, at: last)
+            schedule(.livenessDue, at: last + liveness)
+        }
     }
 
     private func failJoining() {
@@ -136,7 +144,7 @@ package final class Simulation {
         switch happening {
         case .arrival(let to, let arrival): arrived(arrival, at: peers[to])
         case .drain(let index): drain(peers[index])
-        case .start(let machine): start(machine)
+        case .start(let machine): startOffering(machine)
         case .bootstrapRequest(let from, let address, let request):
             bootstrapRequested(by: peers[from], address, request)
         case .handshake(let handshake): finish(handshake)
@@ -144,12 +152,17 @@ package final class Simulation {
         case .connectionsOfDeadBreak(let index): breakConnections(to: peers[index])
         case .ends(let index): end(peers[index], isNoticed: true)
         case .timelineBegins:
-            traffic.begin(living: living.count, at: now)
+            traffic.begin(living: livingCount, at: now)
             for peer in living { countStatistics(of: peer, isBefore: true) }
         case .step(let index): perform(scenario.timeline[index].action)
         case .heal(let partition): heal(partition)
         case .check: check()
         case .audit: auditNow()
+        case .misbehave(let index): misbehave(peers[index])
+        case .livenessBegins: watch(.agreement, ConditionWatch.liveness)
+        case .livenessDue: auditLiveness()
+        case .store(let step): store(for: step)
+        case .restore(let machine, let step): restore(machine, step)
         }
     }
 
@@ -161,11 +174,14 @@ package final class Simulation {
 
     func index(of id: PeerID) -> Int? { indices.value(of: id.digest.leadingWord) }
 
+    /// Processes that run now.
+    private(set) var livingCount = 0
+
     var living: [SimulatedPeer] { peers.filter(\.isAlive) }
 
     private func startAll() {
         var generator = RandomStreams.generator(seed, .joining)
-        if scenario.join.isWarm {
+        if scenario.join.isWarm || scenario.isOfChangesOnly {
             startWarm()
         } else {
             for machine in machines {
@@ -177,20 +193,35 @@ package final class Simulation {
         schedule(.audit, after: Self.auditPeriod)
     }
 
-    /// Everybody starts now, and is told at once what the others have said.
+    /// Everybody starts now, and knows at once what the others have said.
     private func startWarm() {
         var frames: [[UInt8]] = []
         for machine in machines {
             start(machine.index)
-            guard let changes = peers.last?.running?.lend({ $0.mesh.everything() }) else { continue }
-            for change in changes {
-                switch change {
-                case .record(_, _, _, _, _, let frame), .renewed(_, _, _, let frame): frames.append(frame)
-                default: break
-                }
-            }
+            guard let peer = peers.last else { continue }
+            if machine.offers { deliver(.local(.serve(content(ofMachine: machine.index))), to: peer) }
+            frames += self.frames(heldBy: peer)
         }
-        for peer in peers { arrived(.local(.restored(frames)), at: peer) }
+        guard let first = peers.first(where: { $0.faults.isEmpty }) else { return }
+        deliver(.local(.restored(frames)), to: first)
+        for peer in peers where peer !== first {
+            if peer.faults.isEmpty { begin(peer, knowing: first) } else { arrived(.local(.restored(frames)), at: peer) }
+        }
+    }
+
+    /// What one peer was told and has checked, others know as well: to tell it to each would take the square of their number.
+    private func begin(_ peer: SimulatedPeer, knowing first: SimulatedPeer) {
+        guard let running = peer.running, let template = first.running?.lend({ $0 }) else { return }
+        let effects = running.lend { $0.begin(knowing: template, now: moment(of: peer)) }
+        invariants.remember(atOnce: peer.index, as: first.index)
+        perform(effects, of: peer, at: now)
+    }
+
+    /// A process starts, and offers what its machine has.
+    func startOffering(_ machine: Int) {
+        start(machine)
+        guard machines[machine].offers, let peer = peers.last else { return }
+        arrived(.local(.serve(content(ofMachine: machine))), at: peer)
     }
 
     private func start(_ machine: Int) {
@@ -201,25 +232,28 @@ package final class Simulation {
         var configuration = PeerConfiguration(
             presence: machines[machine].presence, seeds: seeds.filter { $0 != machines[machine].address },
             lanes: [.tcp])
-        configuration.mesh = scenario.mesh
+        configuration.mesh = scenario.meshOfRun
+        for fault in machines[machine].faults { fault.spoil(&configuration.mesh) }
         configuration.laneOffers = [LaneOffer(kind: .tcp, address: machines[machine].name, port: 8015)]
         let started = Moment(
             monotonic: now + UInt64(machine) * 1_000 * Duration64.second, wall: wall(of: machine))
         guard
             let logic = try? PeerLogic(
                 configuration: configuration, token: cluster.token(of: machines[machine].role), secrets: secrets,
-                verifier: book, opening: frames, generator: generator, now: started)
+                verifier: verifier(machine), opening: opening(machine, secrets), generator: generator, now: started)
         else { preconditionFailure("the run's own token holds for a year on either side") }
         let peer = SimulatedPeer(index: index, machine: machines[machine], secrets: secrets, logic: logic)
         peers.append(peer)
+        livingCount += 1
         indices.insert(peer.id.digest.leadingWord, index)
         machines[machine].process = index
         truth.begin(peer.id)
         invariants.begin()
-        traffic.note(living: living.count, at: now)
+        traffic.note(living: livingCount, at: now)
         deliver(.local(.start(machines[machine].endpoints)), to: peer)
-        if machines[machine].offers { arrived(.local(.serve(content("offer of \(machine)"))), at: peer) }
     }
+
+    private func content(ofMachine machine: Int) -> ServedContent { content("offer of \(machine)") }
 
     /// A model that nobody else offers, of one chunk whose bytes are not there.
     func content(_ model: String) -> ServedContent {
@@ -237,9 +271,10 @@ package final class Simulation {
         guard peer.isAlive else { return }
         countStatistics(of: peer, isBefore: false)
         peer.end()
+        livingCount -= 1
         if machines[peer.machine].process == peer.index { machines[peer.machine].process = nil }
         truth.end(peer.index)
-        traffic.note(living: living.count, at: now)
+        traffic.note(living: livingCount, at: now)
         if isNoticed {
             breakConnections(to: peer)
         } else {

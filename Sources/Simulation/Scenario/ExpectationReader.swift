@@ -4,7 +4,10 @@ import Records
 enum ExpectationReader {
     /// Bounds by the names of metrics as a report shows them, in the units of a report.
     static func read(_ node: ScenarioNode, of scenario: Scenario) throws(ScenarioError) -> [String: Bound] {
-        let metrics = MetricName.all(of: scenario)
+        try read(node, MetricName.all(of: scenario))
+    }
+
+    static func read(_ node: ScenarioNode, _ metrics: [MetricName]) throws(ScenarioError) -> [String: Bound] {
         let map = try node.map(metrics.map(\.words))
         var bounds: [String: Bound] = [:]
         for metric in metrics {
@@ -21,12 +24,14 @@ enum ExpectationReader {
 package struct MetricName: Hashable, Sendable {
     package enum Unit: String, Hashable, Sendable {
         case milliseconds = "_ms"
+        case seconds = "_s"
         case percent = "_percent"
         case number = ""
 
         func read(_ node: ScenarioNode) throws(ScenarioError) -> Double {
             switch self {
             case .milliseconds: Double(try node.duration()) / Double(Duration64.millisecond)
+            case .seconds: Double(try node.duration()) / Double(Duration64.second)
             case .percent: Double(try node.share().millionths) / 10_000
             case .number: try node.number()
             }
@@ -61,6 +66,8 @@ package struct MetricName: Hashable, Sendable {
     static let controlBytes = MetricName("control_bytes_per_peer_second", .number)
     static let copies = MetricName("gossip_copies_per_delivery", .number)
     static let records = MetricName("records_held_most", .number)
+    static let hidden = MetricName("hidden_offers", .percent)
+    static let busiest = MetricName("busiest_peer", .percent)
     static let lost = MetricName("gossip_lost", .number)
     static let dropped = MetricName("queue_drops", .number)
 
@@ -74,7 +81,8 @@ package struct MetricName: Hashable, Sendable {
             }
         }
         return labelled + [
-            joined, gossipMessages, gossipBytes, controlMessages, controlBytes, copies, records, lost, dropped,
+            joined, gossipMessages, gossipBytes, controlMessages, controlBytes, copies, hidden, busiest,
+            records, lost, dropped,
         ]
     }
 }

@@ -14,6 +14,8 @@ package struct Scenario: Sendable {
     package var servers = 1
     /// Of the peers, how many offer a model of their own from the start.
     package var offers = 0
+    /// Ordinary peers whose addresses everybody is told too.
+    package var knownPeers = 0
     package var zones = 1
     package var join = JoinSettings()
     package var mesh = MeshConfiguration()
@@ -23,10 +25,32 @@ package struct Scenario: Sendable {
     /// When the run ends.
     package var end: UInt64 = 10 * Duration64.second
     package var expected: [String: Bound] = [:]
+    /// With more peers than this only changes are simulated: all know each other from the start, and nobody sends beacons.
+    package var changesOnlyAbove: Int?
+    /// So long after the last step all must agree, nanoseconds; nil: it isn't asked.
+    package var liveness: UInt64?
 
     package init(name: String, path: String) {
         self.name = name
         self.path = path
+    }
+
+    /// Whether nothing but changes is simulated: beacons cost each peer what the mesh has of others, so the run would cost the
+    /// square of the peers in each period.
+    package var isOfChangesOnly: Bool { changesOnlyAbove.map { peers > $0 } ?? false }
+
+    /// The settings of a peer's mesh in a run of this scenario.
+    var meshOfRun: MeshConfiguration {
+        guard isOfChangesOnly else { return mesh }
+        var mesh = mesh
+        mesh.presets = mesh.presets.map { preset in
+            MeshPreset(
+                upTo: preset.upTo, degree: preset.degree, chosen: preset.chosen,
+                beaconPeriod: 3_600 * Duration64.second,
+                term: ValidityLimits.term, beaconDelay: preset.beaconDelay, shufflePeriod: preset.shufflePeriod,
+                rendezvousPeriod: preset.rendezvousPeriod)
+        }
+        return mesh
     }
 }
 
@@ -59,6 +83,8 @@ package struct Step: Hashable, Sendable {
 package enum Action: Hashable, Sendable {
     /// A peer offers a model that nobody offered; the way of the announcement is measured under the label.
     case announce(label: String)
+    /// The peer that made an announcement takes it back.
+    case withdraw(label: String)
     /// Processes end without a word. With `isNoticed` their connections are closed, without it they hang. After `down` a new
     /// process starts in each one's place, if that is given.
     case crash(Selection, isNoticed: Bool, down: UInt64?)
@@ -76,6 +102,10 @@ package enum Action: Hashable, Sendable {
     /// From now on it is looked for the moment when a condition holds; how long it took is measured under the label.
     case watch(Condition, label: String)
     case plant(PlantedFault, Selection)
+    /// Peers begin to lie, and go on until the end.
+    case turn(Selection, into: Misbehaviour)
+    /// The servers end, and come back after a time with what their store held so long before they ended.
+    case outage(down: UInt64, rollback: UInt64)
 }
 
 /// What a mesh may come to.
@@ -84,12 +114,6 @@ package enum Condition: String, Hashable, Sendable, CaseIterable {
     case agreement
     /// Every living peer is connected with every other over peers that listen to each other.
     case overlay
-}
-
-/// Faults in our own code, built in on purpose so that it is seen that an invariant catches them.
-package enum PlantedFault: String, Hashable, Sendable, CaseIterable {
-    /// The peer doesn't see that validity ends.
-    case validity
 }
 
 /// Which machines.
@@ -103,6 +127,13 @@ package struct Selection: Hashable, Sendable {
     package var role: MachineRole
     /// Nil: any.
     package var zone: Int?
+
+    func count(of candidates: Int) -> Int {
+        switch amount {
+        case .share(let share): share.of(candidates)
+        case .count(let count): min(count, candidates)
+        }
+    }
 
     package init(_ amount: Amount, role: MachineRole = .peer, zone: Int? = nil) {
         self.amount = amount

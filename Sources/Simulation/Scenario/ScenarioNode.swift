@@ -31,6 +31,9 @@ struct ScenarioNode {
         return ScenarioMap(place: place, values: values)
     }
 
+    /// Whether it is a mapping with this key.
+    func has(_ key: String) -> Bool { node.mapping?.contains { $0.key.string == key } ?? false }
+
     /// A mapping with exactly one of these keys.
     func one(of allowed: [String]) throws(ScenarioError) -> (key: String, value: ScenarioNode) {
         let map = try map(allowed)

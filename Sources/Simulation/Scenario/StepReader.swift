@@ -1,7 +1,8 @@
 /// Reads a step of a timeline: a time, and one thing that happens then.
 enum StepReader {
     private static let actions = [
-        "announce", "crash", "depart", "pause", "skew", "partition", "heal", "loss", "watch", "plant",
+        "announce", "withdraw", "crash", "depart", "pause", "skew", "partition", "heal", "loss", "watch", "plant",
+        "turn", "outage",
     ]
 
     static func step(_ node: ScenarioNode, zones: Int) throws(ScenarioError) -> Step {
@@ -16,6 +17,7 @@ enum StepReader {
     private static func action(_ name: String, _ node: ScenarioNode, _ zones: Int) throws(ScenarioError) -> Action {
         switch name {
         case "announce": return .announce(label: try node.text())
+        case "withdraw": return .withdraw(label: try node.text())
         case "crash":
             let map = try node.map(selectors + ["noticed", "for"])
             return .crash(
@@ -45,6 +47,14 @@ enum StepReader {
             let map = try node.map(["for", "as"])
             let condition: Condition = try map.required("for").word()
             return .watch(condition, label: try map["as"]?.text() ?? condition.rawValue)
+        case "turn":
+            let map = try node.map(selectors + ["into"])
+            let misbehaviour: Misbehaviour = try map.required("into").word()
+            return .turn(try selection(map, zones), into: misbehaviour)
+        case "outage":
+            let map = try node.map(["for", "rollback"])
+            return .outage(
+                down: try map.required("for").duration(), rollback: try map["rollback"]?.duration() ?? 0)
         default:
             let map = try node.map(selectors + ["fault"])
             let fault: PlantedFault = try map.required("fault").word()

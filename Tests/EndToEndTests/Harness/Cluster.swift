@@ -78,6 +78,7 @@ final class Cluster: Sendable {
             "MX_HOST_SOCKET_DIR": laneSockets, "MX_PEER_NAME": name, "MX_BIND_ADDRESS": "127.0.0.1",
             "MX_BOOTSTRAP_PORT": "0", "MX_CONTROL_PORT": "0", "MX_GOSSIP_PORT": "0", "MX_DATA_PORT": "0",
             "MX_HTTP_PORT": "0",
+            "MX_GRPC_PORT": "0",
             // A backtrace of a debug build takes a minute; that a program crashed is told by its signal.
             "SWIFT_BACKTRACE": "enable=no",
         ]

@@ -37,6 +37,10 @@ enum Files {
         guard symlink(target, path) == 0 else { throw failure("link", path) }
     }
 
+    static func rename(_ path: String, to other: String) throws {
+        guard Glibc.rename(path, other) == 0 else { throw failure("rename", path) }
+    }
+
     static func exists(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0

@@ -37,6 +37,7 @@ package struct FuzzTarget: Sendable {
         record("chunk-set", ChunkSet.self) { checkMembers($0) },
         record("bootstrap-request", BootstrapRequest.self),
         record("bootstrap-answer", BootstrapAnswer.self),
+        record("snapshot-manifest", SnapshotManifest.self),
         record("control-message", ControlMessage.self),
     ]
 

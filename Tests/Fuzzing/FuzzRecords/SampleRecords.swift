@@ -21,6 +21,7 @@ enum SampleRecords {
         case "chunk-set": return chunkSets.map(\.encoded)
         case "bootstrap-request": return [bootstrapRequest?.encoded].compactMap(\.self)
         case "bootstrap-answer": return [bootstrapAnswer?.encoded].compactMap(\.self)
+        case "snapshot-manifest": return [snapshotManifest.encoded]
         case "control-message": return controlMessages.map(\.encoded)
         default: return []
         }
@@ -136,6 +137,14 @@ enum SampleRecords {
         chain.map { BootstrapAnswer(nonce: nonce, chain: $0, endpoints: endpoints, time: 1_700_000_000_000) }
     }
 
+    private static let snapshotFilter = SnapshotFilter.interests([
+        SnapshotInterest(.source(SourceID(digest("source"))), rank: 3), SnapshotInterest(.model("org/name")),
+    ])
+    private static let snapshotCursor = SnapshotCursor(epoch: 1_700_000_000_000, sequence: 9, offset: 1_024)
+    private static let snapshotManifest = SnapshotManifest(
+        epoch: 1_700_000_000_000, sequence: 9, madeAt: 1_700_000_000_001, filter: snapshotFilter.digest, count: 2_048,
+        peers: 512, digest: digest("frames"))
+
     private static var controlMessages: [ControlMessage] {
         let grant = LeaseGrant(
             lease: lease, manifest: manifestID, generation: 1, duration: 10_000, window: 8, sessionKey: digest("key"),
@@ -144,7 +153,9 @@ enum SampleRecords {
         return [
             .hello(record: frame), .welcome(record: frame), .ping(request: 1, isNeighbour: true), .pong(request: 1),
             .goodbye,
-            .snapshotRequest(request: 2, cursor: 0), .snapshotPage(request: 2, frames: [frame], next: 1),
+            .snapshotRequest(request: 2, filter: .everything, cursor: nil),
+            .snapshotRequest(request: 2, filter: snapshotFilter, cursor: snapshotCursor),
+            .snapshotPage(request: 2, page: SnapshotPage(manifest: frame, offset: 7, frames: [frame, []])),
             .digestSummary(buckets: [UInt64](repeating: 5, count: ControlMessage.bucketCount), trust: 6),
             .digestListing(buckets: [1, 2], entries: [stamp]), .want(records: [stamp.record]), .give(frames: [frame]),
             .manifestRequest(request: 3, manifest: manifestID, offset: 0),
@@ -158,7 +169,7 @@ enum SampleRecords {
             .leaseRelease(lease: lease, bytesRead: 7),
             .leaseEnded(lease: lease, code: .draining), .haveDelta(lease: lease, chunks: [0, 5]),
             .neighbourRequest(isShort: true), .neighbourAnswer(isAccepted: true),
-            .neighbourEnd(successor: PeerID(digest("peer"))), .hangUp,
+            .neighbourEnd(successor: PeerID(digest("peer"))), .hangUp, .chunkDispute(lease: lease, chunk: 5),
         ]
     }
 }
