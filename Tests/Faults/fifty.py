@@ -121,7 +121,7 @@ def announce(cluster, sidecars, is_judged, outcome):
     middle, tail = quantile(bounds, heard, 0.5), quantile(bounds, heard, 0.99)
     tell(f"  heard by gossip {sum(heard):.0f} times: median at most {middle * 1e3:.0f}, p99 at most {tail * 1e3:.0f} ms")
     if not is_judged:
-        tell("skipped: how fast announcements spread, since a debug build is not what users run")
+        tell("skipped: how fast announcements spread, which isn't judged here")
         return
     outcome.check(
         f"the median peer hears an announcement within {MEDIAN_LIMIT * 1e3:.0f} ms",

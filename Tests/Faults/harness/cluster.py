@@ -1,6 +1,7 @@
 """A cluster of its own for one test: keys, folders and processes, all in one short temporary folder."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -92,41 +93,65 @@ class Cluster:
         options = ["--embedded-redis", "--bootstrap-port", str(bootstrap_port), "--http-port", str(http_port)]
         return self._start("modelexpress-server", "server", "server.sock", options)
 
-    def start_sidecar(self, name, seeds, address="127.0.0.1", wrapper=(), serve=None):
-        """`seeds` are bootstrap ports; `wrapper` comes before the program; `serve` is NAME=FOLDER."""
-        options = ["--slots", "2", "--bootstrap-port", "0", "--data-port", "0"]
+    def start_redis_server(self, name, redis_url, peers=(), bootstrap_port=0):
+        """A server on a Redis that somebody else runs; `peers` are bootstrap ports of others."""
+        options = ["--redis-url", redis_url, "--bootstrap-port", str(bootstrap_port), "--http-port", "0"]
+        if peers:
+            options += ["--peers", ",".join(peers)]
+        return self._start("modelexpress-server", name, "server.sock", options, log_level="info")
+
+    @staticmethod
+    def logged_number(peer, key):
+        """The number in the last line of its log that has `key=NUMBER`."""
+        with open(peer.log, errors="replace") as text:
+            found = re.findall(rf" {re.escape(key)}=(\d+)", text.read())
+        return int(found[-1]) if found else None
+
+    def start_sidecar(
+        self, name, seeds, address="127.0.0.1", wrapper=(), serve=None, slots=2, more=(), variables=None,
+        log_level="warning"
+    ):
+        """`seeds` are bootstrap ports; `wrapper` comes before the program; `serve` is NAME=FOLDER; `more` are flags, and
+        `variables` more of its environment."""
+        options = [*more, "--slots", str(slots), "--bootstrap-port", "0", "--data-port", "0"]
         # Without seeds it would look for a server at the default port: a port that nobody answers instead.
         options += ["--peers", ",".join(seeds) or "127.0.0.1:1"]
         if serve:
             options += ["--serve", serve]
-        return self._start("modelexpress-sidecar", name, "sidecar.sock", options, address, wrapper)
+        return self._start(
+            "modelexpress-sidecar", name, "sidecar.sock", options, address, wrapper, log_level, variables)
 
-    def _start(self, program, name, socket_name, options, address="127.0.0.1", wrapper=()):
+    def _start(
+        self, program, name, socket_name, options, address="127.0.0.1", wrapper=(), log_level="warning",
+        variables=None
+    ):
         state_folder = f"{self.folder}/{name}"
         os.makedirs(state_folder, mode=0o700, exist_ok=True)
         log = f"{self.folder}/{name}.log"
         ports = ["--control-port", "0", "--gossip-port", "0"]
         command = [*wrapper, f"{self.programs}/{program}", "--state-dir", state_folder, "--peer-name", name]
-        command += ["--bind", address, *ports, "--log-level", "warning", *options]
+        command += ["--bind", address, *ports, "--log-level", log_level, *options]
         with open(log, "ab") as output:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self._environment())
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env=self.environment() | (variables or {}))
         peer = Peer(name, process, state_folder, socket_name, log)
         self.peers.append(peer)
         return peer
 
     def _modelexpress(self, *arguments):
         command = [f"{self.programs}/modelexpress", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=self._environment())
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=self.environment())
         if done.returncode != 0:
             raise Unanswered(f"{' '.join(arguments)}: {done.stderr.strip()}")
 
-    def _environment(self):
+    def environment(self):
         return {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "HOME": self.folder,
             "MX_TOKEN_FILE": f"{self.folder}/keys/token",
             "MX_HTTP_PORT": "0",
+            "MX_GRPC_PORT": "0",
             # A backtrace of a debug build takes a minute; that a program crashed is told by its signal.
             "SWIFT_BACKTRACE": "enable=no",
         }
