@@ -2,11 +2,16 @@
 # What a Debian 12 needs before ModelExpress builds and runs. Sourced by deploy/demo.sh and Tests/run.sh.
 
 # Libraries the programs are built on and linked with.
-library_packages=(libzmq3-dev libhiredis-dev libucx-dev libibverbs-dev libsodium-dev)
+library_packages=(libzmq3-dev libhiredis-dev libucx-dev libibverbs-dev libsodium-dev libssl-dev)
 # What the demo and the tests start beside the programs.
 runtime_packages=(redis-server python3 python3-venv)
 # What only the tests need.
-test_packages=(iproute2 procps)
+test_packages=(iproute2 procps openssl)
+# What only the tests over RDMA need (Tests/RDMA): a virtual machine, and tools for its devices. Its kernel is fetched, and
+# not installed.
+rdma_packages=(
+    qemu-system-x86 busybox-static kmod cpio iproute2 procps rdma-core ibverbs-providers ibverbs-utils perftest ucx-utils
+)
 
 # How long apt-get waits for another package manager to let go of its lock.
 apt_lock_limit_s=120

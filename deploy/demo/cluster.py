@@ -144,7 +144,7 @@ class Cluster:
         return kept | {
             "MX_STATE_DIR": self._state(name), "MX_TOKEN_FILE": self._token,
             "MX_HOST_SOCKET_DIR": os.path.join(self._folder, "lanes"), "MX_BIND_ADDRESS": _LOCALHOST,
-            "MX_ADVERTISE_ADDRESS": _LOCALHOST,
+            "MX_ADVERTISE_ADDRESS": _LOCALHOST, "MX_GRPC_PORT": "none",
         }
 
     def _state(self, name):
