@@ -142,6 +142,12 @@ static inline int mx_verbs_bind_window(
     return status;
 }
 
+// Registers memory of another device, as addresses from 0 on. NULL, and errno, where device or kernel can't.
+static inline struct ibv_mr *mx_verbs_register_buffer(
+    struct ibv_pd *domain, int descriptor, uint64_t offset, size_t length, int access) {
+    return ibv_reg_dmabuf_mr(domain, offset, length, 0, descriptor, access);
+}
+
 // Whether a descriptor of a DMA buffer could be registered here: a kernel that knows how says that -1 is no descriptor.
 static inline int mx_verbs_takes_dma_buffers(struct ibv_pd *domain) {
     struct ibv_mr *region = ibv_reg_dmabuf_mr(domain, 0, 4096, 0, -1, IBV_ACCESS_REMOTE_READ);

@@ -64,7 +64,7 @@ struct SidecarFabric: Sendable {
 }
 
 extension VerbsSettings {
-    /// Takes what is set of MX_RDMA_DEVICES, _GID_INDEX, _TRAFFIC_CLASS, _SERVICE_LEVEL and _PKEY.
+    /// Takes what is set of MX_RDMA_DEVICES, _GID_INDEX, _TRAFFIC_CLASS, _SERVICE_LEVEL, _PKEY and _WINDOWS.
     init(_ environment: Environment) throws(ConfigurationError) {
         self.init()
         devices = (environment["MX_RDMA_DEVICES"] ?? "").split(separator: ",").map { $0.filter { !$0.isWhitespace } }
@@ -73,6 +73,11 @@ extension VerbsSettings {
         trafficClass = UInt8(try Self.number("MX_RDMA_TRAFFIC_CLASS", in: 0...255, environment) ?? 0)
         serviceLevel = UInt8(try Self.number("MX_RDMA_SERVICE_LEVEL", in: 0...15, environment) ?? 0)
         partition = try Self.number("MX_RDMA_PKEY", in: 1...0xFFFF, environment).map { UInt16($0) }
+        let windows = environment["MX_RDMA_WINDOWS"] ?? "on"
+        guard ["on", "off"].contains(windows) else {
+            throw .invalid(setting: "MX_RDMA_WINDOWS", value: windows, expected: "on or off")
+        }
+        usesWindows = windows == "on"
     }
 
     /// Decimal, or hexadecimal behind 0x.

@@ -10,11 +10,29 @@ package protocol StorageContent: AnyObject, Sendable {
     var arena: ArenaLayout? { get }
     /// The arena in this process's memory, for devices that read it themselves; valid while the object lives. Nil without one.
     var arenaMemory: UnsafeMutableRawBufferPointer? { get }
+    /// The arena in another device's memory, for devices that read it there; nil where it is in this process's.
+    var arenaBuffer: DMABuffer? { get }
+}
+
+/// Memory of a device, such as a GPU, that its driver lets other devices reach without a copy in this host's memory.
+package struct DMABuffer: Hashable, Sendable {
+    /// As the memory's driver exported it; whoever has this value owns it.
+    package let descriptor: Int32
+    /// Where the bytes begin in what the descriptor stands for, and how many there are.
+    package let offset: UInt64
+    package let length: Int
+
+    package init(descriptor: Int32, offset: UInt64 = 0, length: Int) {
+        self.descriptor = descriptor
+        self.offset = offset
+        self.length = length
+    }
 }
 
 extension StorageContent {
     package var arena: ArenaLayout? { nil }
     package var arenaMemory: UnsafeMutableRawBufferPointer? { nil }
+    package var arenaBuffer: DMABuffer? { nil }
 
     /// Where a chunk lies in the storages' descriptors, in order.
     package func extents(ofChunk chunk: Int) -> [Extent] {

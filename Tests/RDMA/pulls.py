@@ -23,6 +23,9 @@ LIMIT = 120
 # What an RDMA packet of the rig carries, bytes.
 PACKET = 4096
 MEBIBYTE = 1 << 20
+# Seconds that nothing may come after a source was lost. Our own deadlines take 1 to 2, and a pull without them waits for ever, or
+# for the 30 of its stall. UCX needs several times the processor, which is emulated here and may have other work.
+PAUSE_LIMITS = {"verbs": 3, "ucx": 8}
 
 
 class Unmet(Exception):
@@ -267,7 +270,7 @@ def source_killed(rig, outcome, trusts=False):
     pause = pull.longest_pause(killed)
     tell(f"{lane}, killed: longest pause {pause * 1000:.0f} ms, the rest took {time.monotonic() - killed:.1f} s")
     outcome.check(f"a killed source costs a pull over {lane} no more than a read's deadline", (
-        [] if pause < 3 else [f"nothing came for {pause:.1f} s"])
+        [] if pause < PAUSE_LIMITS[lane] else [f"nothing came for {pause:.1f} s"])
         + ([] if lanes_of(complete) == {lane} else [f"lanes {lanes_of(complete)}"]))
 
 
@@ -283,7 +286,7 @@ def source_stopped(rig, outcome, trusts=False):
     sources[1].process.send_signal(signal.SIGCONT)
     tell(f"{lane}, stopped: longest pause {pause * 1000:.0f} ms, the rest took {time.monotonic() - stopped:.1f} s")
     outcome.check(f"a stopped source costs a pull over {lane} no more than a read's deadline", (
-        [] if pause < 3 else [f"nothing came for {pause:.1f} s"])
+        [] if pause < PAUSE_LIMITS[lane] else [f"nothing came for {pause:.1f} s"])
         + ([] if lanes_of(complete) == {lane} else [f"lanes {lanes_of(complete)}"]))
 
 
@@ -331,7 +334,7 @@ def link_down(rig, outcome):
     tell(f"one link down: longest pause {pause * 1000:.0f} ms")
     outcome.check("a lane whose one port loses its link goes on over the other", (
         [] if lanes_of(complete) == {"verbs"} else [f"lanes {lanes_of(complete)}"])
-        + ([] if pause < 3 else [f"nothing came for {pause:.1f} s"])
+        + ([] if pause < PAUSE_LIMITS["verbs"] else [f"nothing came for {pause:.1f} s"])
         + ([] if sum(source["failures"] for source in complete["sources"]) == 0 else ["the lane failed"]))
 
 
@@ -393,9 +396,8 @@ def pinned_device(rig, outcome):
 
 TESTS = (
     several_sources, source_stopped, source_killed, link_down, links_down, reader_killed, pinned_device,
-    trusting_reader_alone, trusting_several_sources, little_locked_memory)
-# By name only: on emulated processors that others use too, UCX takes longer to notice than these allow.
-NAMED = (trusting_source_stopped, trusting_source_killed, trusting_reader_killed)
+    trusting_reader_alone, trusting_several_sources, trusting_source_stopped, trusting_source_killed,
+    trusting_reader_killed, little_locked_memory)
 
 
 def main():
@@ -408,8 +410,8 @@ def main():
     empty = resources()
     with tempfile.TemporaryDirectory(prefix="mxr") as folder:
         rig = Rig(options.programs, folder, options.mebibytes * MEBIBYTE)
-        for test in TESTS + NAMED:
-            if test.__name__ not in options.names if options.names else test in NAMED:
+        for test in TESTS:
+            if options.names and test.__name__ not in options.names:
                 continue
             try:
                 test(rig, outcome)

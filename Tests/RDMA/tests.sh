@@ -13,7 +13,7 @@ limit_s=420
 export UCX_UD_VERBS_ETH_DGID_CHECK=n
 
 log=/run/tests.log
-timeout -k 10 "$limit_s" "$1" --testing-library swift-testing --no-parallel --filter 'VerbsLaneTests|UCXLaneTests' 2>&1 | tee "$log"
+timeout -k 10 "$limit_s" "$1" --testing-library swift-testing --no-parallel --filter 'VerbsLaneTests|VerbsMemoryTests|UCXLaneTests' 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 read -r ok bad < <(awk '
     / Test ".*" .*passed after [0-9.]+ seconds/ { passed++ }

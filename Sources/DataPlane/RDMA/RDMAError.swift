@@ -9,6 +9,8 @@ package enum RDMAError: Error, Hashable, Sendable {
     /// The kernel refused to lock so much memory.
     case lockedMemory(device: String, bytes: Int, limit: UInt64, code: Int32)
     case noPartition(device: String, UInt16)
+    /// What is served lies in another device, and this one, or the kernel, can't read there.
+    case noDMABuffers(device: String)
     /// A device can't read this content.
     case unreadable
     /// None of the other side's ports can be reached from ours.
@@ -53,6 +55,9 @@ extension RDMAError: CustomStringConvertible {
                 + "IPC_LOCK of a container"
         case .noPartition(let device, let key):
             "\(device) is in no partition 0x\(String(key, radix: 16)); set MX_RDMA_PKEY to one of its own"
+        case .noDMABuffers(let device):
+            "\(device) can't read memory of other devices: that needs Linux 5.12 and a driver that takes DMA buffers "
+                + "(mlx5, efa, irdma); serve a copy in host memory (MX_ARENA=staged)"
         case .unreadable: "this content is served from files, which a device can't read; serve it with --in-memory"
         case .noRail(let why): "no RDMA port here reaches the other side: \(why)"
         case .notTrusted: "the source has no UCX lane: that needs MX_FABRIC=trusted there too, and UCX"

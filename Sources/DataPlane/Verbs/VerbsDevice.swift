@@ -12,7 +12,7 @@ final class VerbsDevice: @unchecked Sendable {
     /// Holds the queue pairs and the memory of both directions; what a reader's keys open is told by windows and domains of
     /// leases.
     let domain: UnsafeMutablePointer<ibv_pd>
-    /// Windows can open memory to a single queue pair, see ServedRegion.
+    /// Windows can open memory to a single queue pair, see VerbsService.
     let hasWindows: Bool
     /// Whether memory of other devices (a GPU's, as a DMA buffer) can be registered.
     let takesDMABuffers: Bool
@@ -24,7 +24,7 @@ final class VerbsDevice: @unchecked Sendable {
     let portNumbers: ClosedRange<UInt8>
 
     /// Opens a device of the list that the system gives.
-    init(_ device: UnsafeMutablePointer<ibv_device>) throws(RDMAError) {
+    init(_ device: UnsafeMutablePointer<ibv_device>, _ settings: VerbsSettings) throws(RDMAError) {
         name = ibv_get_device_name(device).map { String(cString: $0) } ?? "?"
         guard let context = ibv_open_device(device) else { throw .last("open the device", name) }
         var attributes = ibv_device_attr()
@@ -36,7 +36,9 @@ final class VerbsDevice: @unchecked Sendable {
         }
         self.context = context
         self.domain = domain
-        hasWindows = attributes.device_cap_flags & UInt32(IBV_DEVICE_MEM_WINDOW_TYPE_2B.rawValue) != 0
+        hasWindows =
+            settings.usesWindows
+            && attributes.device_cap_flags & UInt32(IBV_DEVICE_MEM_WINDOW_TYPE_2B.rawValue) != 0
         takesDMABuffers = mx_verbs_takes_dma_buffers(domain) == 1
         initiatorDepth = UInt8(clamping: min(Int(attributes.max_qp_init_rd_atom), LaneLimits.verbsReadsAtOnce))
         responderDepth = UInt8(clamping: min(Int(attributes.max_qp_rd_atom), LaneLimits.verbsReadsAtOnce))

@@ -79,7 +79,7 @@ package final class VerbsFabric: Sendable {
                     || settings.devices.contains(where: { $0 == name || $0.hasPrefix("\(name):") })
             else { continue }
             do throws(RDMAError) {
-                devices.append(try VerbsDevice(device))
+                devices.append(try VerbsDevice(device, settings))
             } catch {
                 reasons.append("\(error)")
             }

@@ -1,6 +1,33 @@
 import CVerbs
 import Glibc
 import Telemetry
+import Transfer
+
+/// Where the bytes are that a source serves.
+enum ServedMemory {
+    case host(UnsafeMutableRawBufferPointer)
+    case device(DMABuffer)
+
+    /// Nil for content that no device can read.
+    init?(_ content: any StorageContent) {
+        if let buffer = content.arenaBuffer {
+            self = .device(buffer)
+        } else if let memory = content.arenaMemory {
+            self = .host(memory)
+        } else {
+            return nil
+        }
+        if count == 0 { return nil }
+    }
+
+    /// Bytes.
+    var count: Int {
+        switch self {
+        case .host(let bytes): bytes.count
+        case .device(let buffer): buffer.length
+        }
+    }
+}
 
 /// Memory registered with a device. Deregistered with the last reference.
 ///
@@ -24,12 +51,19 @@ final class VerbsRegion: RegisteredMemory, @unchecked Sendable {
 
     /// Memory that others are to read, as addresses from 0 on. `access` says what the region's own key allows them.
     convenience init(
-        served bytes: UnsafeMutableRawBufferPointer, of owner: AnyObject, in domain: UnsafeMutablePointer<ibv_pd>,
+        _ memory: ServedMemory, of owner: AnyObject, in domain: UnsafeMutablePointer<ibv_pd>,
         on device: VerbsDevice, access: ibv_access_flags
     ) throws(RDMAError) {
-        guard let region = mx_verbs_register(domain, bytes.baseAddress, bytes.count, access.rawValue) else {
-            throw .registering(bytes.count, device.name, errno)
+        let region: UnsafeMutablePointer<ibv_mr>?
+        switch memory {
+        case .host(let bytes):
+            region = mx_verbs_register(domain, bytes.baseAddress, bytes.count, access.rawValue)
+        case .device(let buffer):
+            guard device.takesDMABuffers else { throw .noDMABuffers(device: device.name) }
+            region = mx_verbs_register_buffer(
+                domain, buffer.descriptor, buffer.offset, buffer.length, Int32(access.rawValue))
         }
+        guard let region else { throw .registering(memory.count, device.name, errno) }
         self.init(adopting: region, owner, device)
     }
 

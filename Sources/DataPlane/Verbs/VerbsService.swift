@@ -48,7 +48,7 @@ struct VerbsService {
 
     private func open(to readers: [VerbsEnd]) throws(RDMAError) -> (ServedRails, ArenaLayout) {
         guard let fabric else { throw .noRail("RDMA is off there") }
-        guard let arena = lease.content.arena, let memory = lease.content.arenaMemory, memory.count > 0 else {
+        guard let arena = lease.content.arena, let memory = ServedMemory(lease.content) else {
             throw .unreadable
         }
         let rails = try fabric.rails()
@@ -82,12 +82,12 @@ private final class ServedRails {
     }
 
     private let content: any StorageContent
-    private let memory: UnsafeMutableRawBufferPointer
+    private let memory: ServedMemory
     private let fabric: VerbsFabric
     private var rails: [Rail] = []
     private(set) var offered: [VerbsAnswer.Rail] = []
 
-    init(_ content: any StorageContent, _ memory: UnsafeMutableRawBufferPointer, _ fabric: VerbsFabric) {
+    init(_ content: any StorageContent, _ memory: ServedMemory, _ fabric: VerbsFabric) {
         self.content = content
         self.memory = memory
         self.fabric = fabric
@@ -108,7 +108,7 @@ private final class ServedRails {
         // Without any right of others, which the window gives.
         let region = try fabric.served.acquire(content, on: device) { () throws(RDMAError) in
             try VerbsRegion(
-                served: memory, of: content, in: device.domain, on: device, access: IBV_ACCESS_MW_BIND)
+                memory, of: content, in: device.domain, on: device, access: IBV_ACCESS_MW_BIND)
         }
         // Made after the queue pair: the kernel takes what a killed process leaves back in the opposite order, and Soft-RoCE's
         // waits for the windows of a queue pair before it lets that go.
@@ -130,7 +130,7 @@ private final class ServedRails {
         guard let domain = ibv_alloc_pd(device.context) else { throw .last("make a protection domain", device.name) }
         do throws(RDMAError) {
             let region = try VerbsRegion(
-                served: memory, of: content, in: domain, on: device, access: IBV_ACCESS_REMOTE_READ)
+                memory, of: content, in: domain, on: device, access: IBV_ACCESS_REMOTE_READ)
             let pair = try VerbsQueuePair(
                 rail, domain: domain, settings: fabric.settings, isReadable: true, notifies: false)
             rails.append(Rail(pair: pair, window: nil, region: region, domain: domain))

@@ -10,6 +10,8 @@ package struct VerbsSettings: Hashable, Sendable {
     package var serviceLevel: UInt8 = 0
     /// `MX_RDMA_PKEY`: the partition; nil for the first of each port's table.
     package var partition: UInt16?
+    /// `MX_RDMA_WINDOWS=off`: does without memory windows where a device's driver has them and they fail.
+    package var usesWindows = true
 
     package init() {}
 }
