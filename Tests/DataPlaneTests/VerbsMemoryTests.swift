@@ -130,13 +130,14 @@ private final class DeviceMemory: StorageContent {
     init(layout: Layout) throws {
         self.layout = layout
         arena = ArenaLayout(layout, alignment: 64)
-        bytes = FileContent.pattern(Int(layout.totalBytes), seed: 3)
-        file = mx_memfd_create("device")
+        let bytes = FileContent.pattern(Int(layout.totalBytes), seed: 3)
+        let file = mx_memfd_create("device")
         guard file >= 0, bytes.withUnsafeBytes({ pwrite(file, $0.baseAddress, $0.count, 0) }) == bytes.count else {
             throw TestFailure("no memory file: errno \(errno)")
         }
         // A file that may shrink is no buffer: F_ADD_SEALS, F_SEAL_SHRINK.
         _ = fcntl(file, 1033, 2)
+        (self.bytes, self.file) = (bytes, file)
         var creation = Creation(file: UInt32(file), size: UInt64(bytes.count))
         let maker = open("/dev/udmabuf", O_RDWR)
         defer { if maker >= 0 { close(maker) } }
