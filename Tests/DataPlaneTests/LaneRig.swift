@@ -30,11 +30,19 @@ final class MemorySink: ChunkSink {
 
 /// What lanes said, in order.
 final class EventRecorder: Sendable {
-    private let events = Guarded([LaneEvent]())
+    private let events = Guarded<(all: [LaneEvent], outcomes: Int)>(([], 0))
 
-    func record(_ event: LaneEvent) { events.withLock { $0.append(event) } }
+    func record(_ event: LaneEvent) {
+        events.withLock { events in
+            events.all.append(event)
+            switch event {
+            case .verified, .bounced, .failed: events.outcomes += 1
+            default: break
+            }
+        }
+    }
 
-    var all: [LaneEvent] { events.withLock { $0 } }
+    var all: [LaneEvent] { events.withLock { $0.all } }
 
     var verified: [Int] {
         all.compactMap { if case .verified(_, let chunk, _) = $0 { chunk } else { nil } }
@@ -48,14 +56,7 @@ final class EventRecorder: Sendable {
     }
 
     /// How many reads have ended, either way.
-    var outcomes: Int {
-        all.reduce(0) { count, event in
-            switch event {
-            case .verified, .bounced, .failed: count + 1
-            default: count
-            }
-        }
-    }
+    var outcomes: Int { events.withLock { $0.outcomes } }
 
     var openFailure: LaneError? {
         all.compactMap { if case .openFailed(_, let error) = $0 { error } else { nil } }.first
@@ -208,11 +209,12 @@ func offPool<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -
 }
 
 /// Waits until `condition` holds; false after 20 s, which no healthy run comes near.
-func eventually(_ condition: @Sendable () -> Bool) async -> Bool {
+/// Looks each millisecond, or so often as is said, whether a condition holds.
+func eventually(every pause: UInt64 = 1_000_000, _ condition: @Sendable () -> Bool) async -> Bool {
     let deadline = MonotonicClock.now() + 20_000_000_000
     while !condition() {
         if MonotonicClock.now() > deadline { return false }
-        try? await Task.sleep(nanoseconds: 1_000_000)
+        try? await Task.sleep(nanoseconds: pause)
     }
     return true
 }

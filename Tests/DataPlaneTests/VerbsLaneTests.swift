@@ -98,9 +98,9 @@ struct VerbsLaneTests {
         await world.rig.tearDown()
     }
 
-    /// For Tests/Benchmarks, over the device that MX_RDMA_MEASURE names and the lane MX_RDMA_LANE: where processors are emulated,
-    /// checksums cost more than all else, and hide what a lane gives. A line for each of MX_RDMA_ROUNDS, whenever one is asked for on
-    /// standard input.
+    /// For Tests/Benchmarks: MX_RDMA_BYTES over the device that MX_RDMA_MEASURE names and the lane MX_RDMA_LANE. Where processors
+    /// are emulated, checksums cost more than all else, and hide what a lane gives. A line for each of MX_RDMA_ROUNDS, whenever one
+    /// is asked for on standard input.
     @Test(
         "What a lane moves when nothing is verified, as lines for Tests/Benchmarks",
         .enabled(if: getenv("MX_RDMA_MEASURE") != nil))
@@ -108,10 +108,11 @@ struct VerbsLaneTests {
         func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
         var settings = VerbsSettings()
         settings.devices = variable("MX_RDMA_MEASURE").map { [$0] } ?? []
+        settings.usesWindows = variable("MX_RDMA_WINDOWS") != "off"
         let kind = LaneKind(word: variable("MX_RDMA_LANE") ?? "verbs") ?? .verbs
         let fabric = try VerbsFabric(settings)
         let ucx = kind == .ucx ? try UCXFabric(UCXSettings(Devices.Environment.ucx), ports: fabric) : nil
-        let (rig, target) = try Self.blind(64 << 20, chunkSize: 4 << 20) {
+        let (rig, target) = try Self.blind(Int(variable("MX_RDMA_BYTES") ?? "") ?? 64 << 20, chunkSize: 4 << 20) {
             $0.fabric = fabric
             $0.ucx = ucx
         }
@@ -124,7 +125,8 @@ struct VerbsLaneTests {
             if round > 0 { await offPool { _ = readLine() } }
             let began = MonotonicClock.now()
             rig.readAll(lane)
-            #expect(await eventually { rig.events.outcomes == chunks * (round + 1) })
+            // Looking costs what the lane needs.
+            #expect(await eventually(every: 5_000_000) { rig.events.outcomes == chunks * (round + 1) })
             let seconds = Double(MonotonicClock.now() - began) / 1e9
             print(round == 0 ? "lane is ready" : "lane moved \(Double(target.layout.totalBytes) / 1e9 / seconds) GB/s")
             fflush(nil)
