@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
 usage() {
     cat <<'TEXT'
-usage: Tests/Simulation/run.sh [--seeds N] [--full] [--keep FOLDER] [NAME...]
+usage: Tests/Simulation/run.sh [--seeds N] [--full | --peers N] [--keep FOLDER] [NAME...]
 
 Runs the named scenarios of simulations/ (default: all) with seeds 1 to N (default 3), one run on each processor, with a
 release build of the simulator, which it makes. Without names it also runs each scenario of simulations/regressions with the
@@ -13,6 +13,7 @@ seed that its first line names, shows that each fault of simulations/mutants is 
 that the same scenario without the fault breaks none, and runs random scenarios for half a minute.
 
   --full   with as many peers as the scenarios say; without it with as many as take some seconds each
+  --peers  with so many peers
   --keep   reports are kept in FOLDER, as NAME-SEED.json, and what is there already is not run again: a long row can be cut
            off and gone on with. Tests/Simulation/table.py FOLDER prints means, 99th percentiles and worst values.
 
@@ -22,6 +23,7 @@ TEXT
 
 seeds=3
 full=false
+peers_asked=
 kept=
 names=()
 while [ "$#" -gt 0 ]; do
@@ -31,6 +33,14 @@ while [ "$#" -gt 0 ]; do
         exit 0
         ;;
     --full) full=true ;;
+    --peers)
+        peers_asked=${2:-}
+        if ! [[ $peers_asked =~ ^[1-9][0-9]*$ ]]; then
+            usage >&2
+            exit 2
+        fi
+        shift
+        ;;
     --keep)
         kept=${2:-}
         if [ -z "$kept" ] || ! mkdir -p "$kept"; then
@@ -69,7 +79,7 @@ few_others=150
 swarm_s=30
 # Longest time one run may take before it counts as hanging.
 limit_s=300
-! $full || limit_s=3600
+[ -z "$peers_asked" ] && ! $full || limit_s=3600
 
 # Swift's libraries are inside only so that a build for the pods, which need them there, compiles nothing again.
 swift build -c release --disable-default-traits --static-swift-stdlib --product modelexpress-sim || {
@@ -104,7 +114,7 @@ run_one() {
 
 for name in "${names[@]}"; do
     peers=
-    $full || peers=${few[$name]:-$few_others}
+    $full || peers=${peers_asked:-${few[$name]:-$few_others}}
     for seed in $(seq "$seeds"); do
         while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
         run_one "$name" "$seed" &
