@@ -40,29 +40,32 @@ def measure(stage):
     require_device()
     # Soft-RoCE looks a window up for each packet, in software; the difference shows what that takes.
     figures = [
-        pulls(stage), alone(stage, "verbs", read_bandwidth, "ib_read_bw"),
+        pulls(stage, "rdma", "verbs", read_bandwidth, "ib_read_bw"),
+        alone(stage, "verbs", read_bandwidth, "ib_read_bw"),
         alone(stage, "verbs", read_bandwidth, "ib_read_bw", "-without-windows", {"MX_RDMA_WINDOWS": "off"})]
     if shutil.which("ucx_perftest"):
-        figures.append(alone(stage, "ucx", get_bandwidth, "ucx_perftest ucp_get"))
+        figures += [
+            pulls(stage, "rdma-ucx", "ucx", get_bandwidth, "ucx_perftest ucp_get", UCX | {"MX_FABRIC": "trusted"}),
+            alone(stage, "ucx", get_bandwidth, "ucx_perftest ucp_get")]
     return figures
 
 
-def pulls(stage):
+def pulls(stage, figure, lane, reference, name, settings=None):
     with stage.scene(SIZE, COPIES) as scene:
         # The reference has one device, and so do we.
-        scene.cluster.settings["MX_RDMA_DEVICES"] = DEVICE
+        scene.cluster.settings |= {"MX_RDMA_DEVICES": DEVICE, **(settings or {})}
         scene.cluster.start_sources([None])
-        take(scene)
-        read_bandwidth(scene.model.bytes)
+        take(scene, lane)
+        reference(scene.model.bytes)
         transfers, references, ratios = [], [], []
         for _ in range(stage.runs):
             scene.rest()
-            references.append(read_bandwidth(scene.model.bytes))
-            transfers.append(take(scene))
+            references.append(reference(scene.model.bytes))
+            transfers.append(take(scene, lane))
             ratios.append(transfers[-1].rate / references[-1])
         return Figure(
-            "rdma", "GB/s", [each.rate for each in transfers], {"ib_read_bw": references}, ratios,
-            "share of ib_read_bw on the same device", GOAL, AT_LEAST, {}, {**cost(transfers), **scene.conditions()})
+            figure, "GB/s", [each.rate for each in transfers], {name: references}, ratios,
+            f"share of {name} on the same device", GOAL, AT_LEAST, {}, {**cost(transfers), **scene.conditions()})
 
 
 def alone(stage, lane, reference, name, variant="", settings=None):
@@ -130,8 +133,8 @@ class LaneAlone:
             self._process.wait()
 
 
-def take(scene):
-    return scene.cluster.transfer(lane="verbs", integrity="crc")
+def take(scene, lane):
+    return scene.cluster.transfer(lane=lane, integrity="crc")
 
 
 def read_bandwidth(size):
