@@ -144,10 +144,11 @@ extension PeerLogic {
         if !have.isEmpty { effects.append(.pull(id, .resumed(chunks: have.count))) }
         let fanIn = FanIn(
             layout: layout, have: have, configuration: configuration.fanIn,
-            generator: SeededGenerator(seed: generator.next()), now: now, firstRequest: pull.firstRequest)
+            generator: SeededGenerator(seed: generator.next()), now: now, firstRequest: pull.firstRequest,
+            local: local)
         pull.phase = .reading(manifest, fanIn)
         pulls[id] = pull
-        step(id, .candidates(sourceCandidates(of: pull, manifest, now)), now, &effects)
+        tellSources(of: manifest, to: pull, now, &effects)
     }
 
     /// Tells pulls who offers what, unless they were told just now: in a crowd every peer tells the others of its coverage.
@@ -163,19 +164,31 @@ extension PeerLogic {
             guard let pull = pulls[id] else { continue }
             switch pull.phase {
             case .searching: search(id, now, &effects)
-            case .reading(let manifest, _):
-                reachSome(
-                    of: sources(now) { $0.manifest == manifest && $0.state == .live }, now, &effects)
-                step(id, .candidates(sourceCandidates(of: pull, manifest, now)), now, &effects)
+            case .reading(let manifest, _): tellSources(of: manifest, to: pull, now, &effects)
             default: break
             }
         }
     }
 
-    /// Neighbours that announce the manifest, with the lanes that both sides can use.
-    private func sourceCandidates(of pull: Pull, _ manifest: ManifestID, _ now: Moment) -> [SourceCandidate] {
-        sources(now) { $0.manifest == manifest && $0.state == .live }.compactMap { source in
-            guard source.peerID != local, mesh.hasChannel(to: source.peerID) else { return nil }
+    /// Tells a pull who announces its manifest, and opens channels to some of them.
+    private mutating func tellSources(
+        of manifest: ManifestID, to pull: Pull, _ now: Moment, _ effects: inout [PeerEffect]
+    ) {
+        let sources = sources(now) { $0.manifest == manifest && $0.state == .live }.filter { $0.peerID != local }
+        reachSome(of: sources, now, &effects)
+        step(pull.id, .zone(fillingNearby(sources)), now, &effects)
+        step(pull.id, .candidates(sourceCandidates(of: pull, sources)), now, &effects)
+    }
+
+    /// Whoever of this host or zone fills itself, with a channel to it or without: all who announce it share the link to the outside.
+    private func fillingNearby(_ sources: [OfferedSource]) -> [PeerID] {
+        sources.filter { !$0.announcement.isComplete && closeness(of: $0.peer) < .far }.map(\.peerID)
+    }
+
+    /// Neighbours among the sources, with the lanes that both sides can use.
+    private func sourceCandidates(of pull: Pull, _ sources: [OfferedSource]) -> [SourceCandidate] {
+        sources.compactMap { source in
+            guard mesh.hasChannel(to: source.peerID) else { return nil }
             let closeness = closeness(of: source.peer)
             let lanes = configuration.lanes.filter { lane in
                 source.announcement.lanes.contains(lane) && (pull.options.lane == nil || pull.options.lane == lane)

@@ -13,9 +13,10 @@ extension PeerLogic {
 
     mutating func search(_ id: PullID, _ now: Moment, _ effects: inout [PeerEffect]) {
         guard var pull = pulls[id], case .searching = pull.phase else { return }
-        let offered = sources(now, where: pull.wanted.matches).filter {
-            $0.peerID != local && pull.distrusted[$0.peerID] == nil
-        }
+        let offered = withContent(
+            sources(now, where: pull.wanted.matches).filter {
+                $0.peerID != local && pull.distrusted[$0.peerID] == nil
+            })
         reachSome(of: offered, now, &effects)
         let found = offered.filter { mesh.hasChannel(to: $0.peerID) }
         if let best = ManifestChoice.order(candidates(of: found)).first,
@@ -35,6 +36,13 @@ extension PeerLogic {
         } else if now.monotonic >= searchDeadline(of: pull) {
             fail(id, searchFailure(pull, now), now, &effects)
         }
+    }
+
+    /// Without those of manifests of which nobody has anything to speak of: targets whose source has gone announce themselves for as
+    /// long as they hope, and who joined them would only wait with them.
+    private func withContent(_ sources: [OfferedSource]) -> [OfferedSource] {
+        let filled = Set(sources.lazy.filter { $0.announcement.coverageEighths > 0 }.map(\.announcement.manifest))
+        return sources.filter { filled.contains($0.announcement.manifest) }
     }
 
     /// In a large mesh most sources are no neighbours: a channel is opened to as many as a pull reads from.

@@ -76,14 +76,21 @@ extension PeerLogic {
         announce(offer, state: .tombstone, now, &effects)
     }
 
-    /// A change of coverage is told at most once a period; the first chunk and completion at once.
+    /// A change of coverage is told at most once a period; that there is a destination, and completion, at once.
     func needsAnnouncement(_ offer: Offer) -> Bool {
         guard endpoints != nil, !isDeparting, !offer.isSuspended, offer.pausedUntil == nil, mayServe(offer),
-            !offer.haveMap.isEmpty || offer.haveMap.isFull
+            !offer.haveMap.isEmpty || offer.haveMap.isFull || isFilling(offer)
         else {
             return false
         }
         return offer.announcedEighths != offer.haveMap.eighths
+    }
+
+    /// Whether chunks come to its destination now. It is announced before the first one is there, so that others have their leases,
+    /// and hear of each chunk as it comes.
+    private func isFilling(_ offer: Offer) -> Bool {
+        guard let owner = offer.owner, case .reading? = pulls[owner]?.phase else { return false }
+        return true
     }
 
     mutating func announceIfDue(_ id: ManifestID, _ now: Moment, _ effects: inout [PeerEffect]) {

@@ -60,7 +60,7 @@ extension FanIn {
     /// Draws pairs while there are places; when there are no more sources than places, all are asked at once.
     mutating func draw(_ now: Moment, _ effects: inout [FanInEffect]) {
         guard wantsSource, now.monotonic >= nextDraw else { return }
-        var pool = sources.indices.filter { sources[$0].mayBeDrawn(now) }
+        var pool = sources.indices.filter { sources[$0].mayBeDrawn(now) && !isShutOut($0) }
         // A place is taken by each pair: the one not chosen is let go.
         var places = activeSources - engaged.count
         while places > 0, !pool.isEmpty {
@@ -79,17 +79,17 @@ extension FanIn {
         }
     }
 
-    private mutating func probe(_ index: Int, _ draw: UInt64, _ now: Moment, _ effects: inout [FanInEffect]) {
+    mutating func probe(_ index: Int, _ draw: UInt64, _ now: Moment, _ effects: inout [FanInEffect]) {
         let request = takeRequest()
         engaged.append(index)
         sources[index].state = .probing(
-            request: request, draw: draw, deadline: now.monotonic + configuration.answerTimeout)
+            request: request, draw: draw, deadline: now.monotonic + answerTimeout(index))
         effects.append(.probe(sources[index].candidate.peer, request: request))
     }
 
     /// One of the pool at random: full ones only when no other is left, the nearest first, whole ones four times as often as partial
     /// ones.
-    private mutating func takeOne(from pool: inout [Int]) -> Int? {
+    mutating func takeOne(from pool: inout [Int]) -> Int? {
         guard let best = pool.map({ rank($0) }).min() else { return nil }
         let tier = pool.indices.filter { rank(pool[$0]) == best }
         let weights = tier.map { sources[pool[$0]].candidate.isComplete ? 4 : 1 }
@@ -116,6 +116,8 @@ extension FanIn {
             asked == request
         else {
             if reserved { effects.append(.releaseReservation(peer)) }
+            // Too late, but alive.
+            if let index = indices[peer], case .cooling = sources[index].state { heardBusy(index, now) }
             return
         }
         if haveMap.chunkCount != layout.chunkCount {
@@ -124,8 +126,9 @@ extension FanIn {
             rest(index, .shunned)
             updateHope(now)
         } else if !reserved {
+            heardBusy(index, now)
             pass(index, RefusalCode.busy.sentence, pauseWhenBusy(index, configuration.recheck), now)
-        } else if !hasMissing(haveMap), haveMap.count > 0 || verified.count > 0 {
+        } else if !hasMissing(haveMap, of: index), haveMap.count > 0 || verified.count > 0 || draw == scoutDraw {
             effects.append(.releaseReservation(peer))
             pass(index, "it had nothing that we missed", configuration.recheck, now)
         } else {
@@ -139,15 +142,18 @@ extension FanIn {
         rest(index, .cooling(until: now.monotonic + pause))
     }
 
-    private func hasMissing(_ haveMap: ChunkSet) -> Bool {
-        // With more than we have it must have something that we miss; else one has to look.
-        haveMap.isFull ? missing.count > 0 : haveMap.elements.contains { missing.contains($0) }
+    /// Whether a source with these chunks has one that we miss and may read there.
+    private func hasMissing(_ haveMap: ChunkSet, of index: Int) -> Bool {
+        if haveMap.isFull, !isRestrained(index) { return missing.count > 0 }
+        return haveMap.elements.contains { missing.contains($0) && mayRead($0, from: index) }
     }
 
-    /// The pause that a busy source is given grows with each refusal, and is never quite the same for two readers.
+    /// The pause that a busy source is given grows with each refusal, and is never quite the same for two readers. Who has another
+    /// source leaves the next free place to those who have none.
     private mutating func pauseWhenBusy(_ index: Int, _ named: UInt64) -> UInt64 {
-        let pause =
-            max(named, configuration.recheck) << UInt64(min(sources[index].refusals, configuration.busyDoublings))
+        let isServed = engaged.contains { sources[$0].isActive && sources[$0].starvedSince == nil }
+        let doublings = min(sources[index].refusals, isServed ? configuration.busyDoublings : 1)
+        let pause = max(named, configuration.recheck) << UInt64(doublings)
         sources[index].refusals += 1
         return pause - pause / 4 + generator.next() % (pause / 2 + 1)
     }
@@ -180,9 +186,13 @@ extension FanIn {
             + (candidate.isComplete ? "complete, " : "partial, ") + candidate.closeness.words
     }
 
+    private func answerTimeout(_ index: Int) -> UInt64 {
+        configuration.answerTimeout << UInt64(min(sources[index].silences, configuration.answerDoublings))
+    }
+
     private mutating func requestLease(_ index: Int, _ now: Moment, _ effects: inout [FanInEffect]) {
         let request = takeRequest()
-        sources[index].state = .leasing(request: request, deadline: now.monotonic + configuration.answerTimeout)
+        sources[index].state = .leasing(request: request, deadline: now.monotonic + answerTimeout(index))
         let lanes = sources[index].candidate.lanes
         let fresh = lanes.filter { !sources[index].failedLanes.contains($0) }
         if fresh.isEmpty { sources[index].failedLanes = [] }
@@ -203,7 +213,7 @@ extension FanIn {
         }
         var pause = configuration.coolDown
         if code == .busy {
-            sources[index].tally.left = code.sentence
+            heardBusy(index, now)
             let named = min(UInt64(retry) * Duration64.millisecond, configuration.coolDown)
             pause = pauseWhenBusy(index, named)
         } else {
@@ -211,104 +221,6 @@ extension FanIn {
         }
         rest(index, .cooling(until: now.monotonic + pause))
         if let draw { decide(draw, now, &effects) }
-    }
-
-    // MARK: Exchange
-
-    /// When a source may have to yield its place.
-    var nextExchange: UInt64 {
-        guard missing.count > 0, engaged.count >= activeSources else { return .max }
-        var next = UInt64.max
-        for index in engaged {
-            if let since = sources[index].starvedSince, sources[index].isActive {
-                next = min(next, since + configuration.starvation)
-            }
-        }
-        return next
-    }
-
-    /// Sources without any chunk that is missing may wait for each other; so one of them yields its place when all are taken
-    /// and another source can be had. So does one that is much slower than the others, or far while near ones are free.
-    mutating func exchange(_ now: Moment, _ effects: inout [FanInEffect]) {
-        retire(now, &effects)
-        guard missing.count > 0, engaged.count >= activeSources else {
-            for index in engaged { sources[index].starvedSince = nil }
-            return
-        }
-        for index in engaged where sources[index].isActive && sources[index].reads.isEmpty {
-            if missing.count(at: sources[index].place) > 0 {
-                sources[index].starvedSince = nil
-            } else if sources[index].starvedSince == nil {
-                sources[index].starvedSince = now.monotonic
-            }
-        }
-        yieldStarved(now, &effects)
-        swap(now)
-    }
-
-    /// Leaves sources that were to finish what they had, and have.
-    private mutating func retire(_ now: Moment, _ effects: inout [FanInEffect]) {
-        for index in engaged where sources[index].isActive && sources[index].reads.isEmpty {
-            guard let reason = sources[index].retirement else { continue }
-            sources[index].tally.left = reason
-            close(index, coolDown: configuration.coolDown, &effects)
-        }
-    }
-
-    private mutating func yieldStarved(_ now: Moment, _ effects: inout [FanInEffect]) {
-        var starved: Int?
-        for index in engaged where sources[index].isActive {
-            guard let since = sources[index].starvedSince, now.monotonic >= since + configuration.starvation else {
-                continue
-            }
-            // Another chance: looked at again after as long.
-            sources[index].starvedSince = now.monotonic
-            starved = starved ?? index
-        }
-        guard let starved, sources.contains(where: { $0.mayBeDrawn(now) && !$0.candidate.isFull }) else { return }
-        sources[starved].tally.left = "it had nothing more that we missed"
-        close(starved, coolDown: configuration.starvation, &effects)
-    }
-
-    private mutating func swap(_ now: Moment) {
-        guard now.monotonic >= min(nextSwap, nextNearing) else { return }
-        guard
-            let nearest = sources.filter({ $0.mayBeDrawn(now) && !$0.candidate.isFull }).map(\.candidate.closeness)
-                .min()
-        else { return }
-        let measured = engaged.filter { sources[$0].isReadable(now) && sources[$0].rate.perSecond > 0 }
-        if now.monotonic >= nextNearing {
-            nextNearing = now.monotonic + configuration.nearingPeriod
-            let far = measured.filter { sources[$0].candidate.closeness > nearest }
-            // One stays: what nobody near has must come from somewhere.
-            if far.count > 1, let left = slowest(of: far) { sources[left].retirement = "a nearer source was free" }
-        }
-        guard now.monotonic >= nextSwap else { return }
-        nextSwap = now.monotonic + configuration.swapPeriod
-        guard measured.count > 1,
-            let left = slowest(of: measured.filter { hasSettled($0, now) && sources[$0].place != nil }),
-            sources[left].candidate.closeness >= nearest
-        else { return }
-        let all = measured.reduce(0) { $0 + sources[$1].rate.perSecond }
-        let slow = sources[left].rate.perSecond
-        if slow < configuration.swapRatio * (all - slow) / Double(measured.count - 1) {
-            sources[left].retirement = "slower than the others, and another was free"
-        } else if let full = slowest(
-            of: measured.filter {
-                hasSettled($0, now) && sources[$0].candidate.isFull && !sources[$0].candidate.isComplete
-            })
-        {
-            sources[full].retirement = "left to others, since it was full and another was free"
-        }
-    }
-
-    /// Whether a lane has been read from for long enough to judge it.
-    private func hasSettled(_ index: Int, _ now: Moment) -> Bool {
-        now.monotonic >= sources[index].openedAt + configuration.swapPeriod
-    }
-
-    private func slowest(of indices: [Int]) -> Int? {
-        indices.min { sources[$0].rate.perSecond < sources[$1].rate.perSecond }
     }
 }
 

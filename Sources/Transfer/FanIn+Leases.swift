@@ -19,8 +19,12 @@ extension FanIn {
             rest(index, .cooling(until: now.monotonic + configuration.coolDown))
             return
         }
+        sources[index].silences = 0
         sources[index].begin(grant, offer.kind, rateMemory: configuration.rateMemory)
-        if !grant.haveMap.isFull { sources[index].place = missing.takePlace(grant.haveMap) }
+        makeRoom(besides: index, &effects)
+        if !grant.haveMap.isFull || isRestrained(index) {
+            sources[index].place = missing.takePlace(permitted(grant.haveMap, from: index))
+        }
         leases[grant.lease] = index
         sources[index].window = min(configuration.firstWindow, Int(grant.window))
         sources[index].tally.lane = offer.kind
@@ -53,15 +57,20 @@ extension FanIn {
 
     mutating func received(_ chunks: [UInt32], _ lease: LeaseID) {
         guard let index = leases[lease], let place = sources[index].place else { return }
-        for chunk in chunks { missing.add(Int(chunk), to: place) }
+        for chunk in chunks {
+            sources[index].has?.insert(Int(chunk))
+            if mayRead(Int(chunk), from: index) { missing.add(Int(chunk), to: place) }
+        }
     }
 
     /// What a source turned out not to have, whatever it said.
     mutating func lacks(_ index: Int, _ chunk: Int, _ effects: inout [FanInEffect]) {
         if sources[index].place == nil, !sources[index].isClosing {
-            sources[index].place = missing.takePlace(ChunkSet(chunkCount: layout.chunkCount, full: true))
+            let all = ChunkSet(chunkCount: layout.chunkCount, full: true)
+            sources[index].place = missing.takePlace(permitted(all, from: index))
             if sources[index].place == nil { return close(index, coolDown: configuration.coolDown, &effects) }
         }
+        sources[index].has?.remove(chunk)
         if let place = sources[index].place { missing.take(chunk, from: place) }
     }
 
@@ -174,12 +183,13 @@ extension FanIn {
 
     private mutating func unanswered(_ index: Int, _ now: Moment) {
         note(index, "it did not answer in time")
+        sources[index].silences += 1
         rest(index, .cooling(until: now.monotonic + configuration.silenceCoolDown))
     }
 
     private mutating func stalled(_ now: Moment, _ effects: inout [FanInEffect]) {
         let hasStalled = now.monotonic >= lastProgress + configuration.stall
-        let waited = hasStalled ? configuration.stall : configuration.hopelessStall
+        let waited = hasStalled ? now.monotonic - lastProgress : configuration.hopelessStall
         let absent = layout.chunkCount - verified.count
         finish(&effects)
         effects.append(.failed(.stalled(missingChunks: absent, after: waited, lastProblem: lastProblem)))

@@ -27,6 +27,8 @@ package struct FanIn: Sendable {
     var nextRequest: UInt64
     let started: UInt64
     var lastProgress: UInt64
+    /// When a source said last that it is alive and has no place for us.
+    var lastBusy: UInt64 = 0
     /// Bytes of unfinished reads that came since.
     var bytesSinceProgress = 0
     /// No source is worth a draw before, unless somebody new is announced.
@@ -34,6 +36,16 @@ package struct FanIn: Sendable {
     /// When a slow source, or a far one, may be exchanged next.
     var nextSwap: UInt64
     var nextNearing: UInt64 = 0
+    /// When others may be asked next though all places are taken.
+    var nextScout: UInt64 = 0
+    var scoutDraw: UInt64 = 0
+    /// Which chunks this peer reads from far; nil when nobody told who it is.
+    var share: ZoneShare?
+    /// Nearer members than us that did not bring a chunk before we read it from far ourselves.
+    var impatience = 0
+    var impatientAt: UInt64 = 0
+    /// Bytes verified when a far source became idle, or when that was judged last.
+    var idleBytes: UInt64?
     /// Since when every announced source is shunned; nil while one is not.
     var hopelessSince: UInt64?
     /// Sources that were announced once and are forgotten.
@@ -45,7 +57,7 @@ package struct FanIn: Sendable {
     /// Requests are numbered from `firstRequest`, so that several pulls of one peer can tell their answers apart.
     package init(
         layout: Layout, have: ChunkSet, configuration: FanInConfiguration, generator: SeededGenerator, now: Moment,
-        firstRequest: UInt64 = 1
+        firstRequest: UInt64 = 1, local: PeerID? = nil
     ) {
         self.layout = layout
         self.configuration = configuration
@@ -53,6 +65,7 @@ package struct FanIn: Sendable {
         nextRequest = firstRequest
         verified = have
         missing = MissingChunks(chunkCount: layout.chunkCount, besides: have)
+        share = local.map { ZoneShare(local: $0, chunkCount: layout.chunkCount) }
         started = now.monotonic
         lastProgress = now.monotonic
         nextSwap = now.monotonic + configuration.swapPeriod
@@ -67,12 +80,15 @@ package struct FanIn: Sendable {
         guard !isOver else { return nil }
         var deadline = min(stallDeadline, wantsSource ? nextDraw : .max)
         for index in engaged { deadline = min(deadline, sources[index].deadline(configuration)) }
-        return min(deadline, nextExchange)
+        return min(deadline, nextExchange, nextImpatience)
     }
 
-    /// When the pull has waited long enough for progress, or for a source that is not shunned.
+    /// When the pull has waited long enough for progress, or for a source that is not shunned. One that is told to wait queues:
+    /// sources that are busy serve others, who are done some day.
     var stallDeadline: UInt64 {
-        min(lastProgress + configuration.stall, hopelessSince.map { $0 + configuration.hopelessStall } ?? .max)
+        let queued = min(lastBusy + configuration.stall, lastProgress + configuration.queueStall)
+        let stalled = max(lastProgress + configuration.stall, queued)
+        return min(stalled, hopelessSince.map { $0 + configuration.hopelessStall } ?? .max)
     }
 
     package mutating func handle(_ event: FanInEvent, now: Moment) -> [FanInEffect] {
@@ -80,6 +96,7 @@ package struct FanIn: Sendable {
         guard !isOver else { return effects }
         switch event {
         case .candidates(let candidates): update(candidates, now)
+        case .zone(let members): update(members: members, now)
         case .probeAnswered(let peer, let request, let free, let reserved, let haveMap):
             probeAnswered(peer, request, free, reserved, haveMap, now, &effects)
         case .granted(let peer, let request, let grant): granted(peer, request, grant, now, &effects)
@@ -117,6 +134,7 @@ package struct FanIn: Sendable {
             effects.append(.complete)
             return
         }
+        growImpatient(now)
         exchange(now, &effects)
         draw(now, &effects)
         assign(now, &effects)
@@ -151,6 +169,13 @@ package struct FanIn: Sendable {
         sources[index].tally.note = problem
         sources[index].tally.left = problem
         lastProblem = "\(sources[index].candidate.peer.short): \(problem)"
+    }
+
+    /// A sign of life of a source that has no place for us now.
+    mutating func heardBusy(_ index: Int, _ now: Moment) {
+        lastBusy = now.monotonic
+        sources[index].tally.left = RefusalCode.busy.sentence
+        lastProblem = "\(sources[index].candidate.peer.short): \(RefusalCode.busy.sentence)"
     }
 
     mutating func progressed(_ now: Moment) {

@@ -39,6 +39,8 @@ package struct FanInConfiguration: Hashable, Sendable {
     package var hedgeGain = 0.6
     /// A source gets no chunk that others bring in less than this part of its time: the rest is for errors of measurement.
     package var lookAheadMargin = 0.98
+    /// Each question that was not answered in time doubles the time for the next one, so often at most: a busy source takes longer.
+    package var answerDoublings = 2
     /// How long a source is left alone after it failed.
     package var coolDown: UInt64 = 2 * Duration64.second
     /// The same after a question that was not answered in time: the source may only have been busy.
@@ -49,6 +51,11 @@ package struct FanInConfiguration: Hashable, Sendable {
     package var busyDoublings = 2
     /// How long a source may have nothing that is missing before it yields its place to another.
     package var starvation: UInt64 = 500 * Duration64.millisecond
+    /// How long a source may have nothing that is missing before others are asked what they have, how often that is done, and how
+    /// long a source is left alone that yielded its place so.
+    package var scoutPatience: UInt64 = 20 * Duration64.millisecond
+    package var scoutPeriod: UInt64 = 20 * Duration64.millisecond
+    package var scoutCoolDown: UInt64 = 100 * Duration64.millisecond
     /// A source slower than this part of what the others bring on average is exchanged when another can be had, at most once in
     /// this time: so a crowd moves from the relays that came first, and are full, to those that came later.
     package var swapRatio = 0.6
@@ -59,10 +66,15 @@ package struct FanInConfiguration: Hashable, Sendable {
     package var wrongChunks = 2
     /// Without progress for this long the pull fails (`MX_TRANSFER_STALL`).
     package var stall: UInt64 = 30 * Duration64.second
+    /// The same while sources say that they are alive and busy: a place becomes free when another reader is done.
+    package var queueStall: UInt64 = 150 * Duration64.second
     /// The same once every source that is announced gave wrong bytes: only a new one could help.
     package var hopelessStall: UInt64 = 3 * Duration64.second
     /// Bytes of unfinished reads that count as progress: a source that drips can't keep a pull alive for ever.
     package var leastProgress = 64 << 10
+    /// Nothing came for this long, or less from near than a far source would bring: another of a zone may read a chunk over the link.
+    package var zonePatience: UInt64 = Duration64.second
+    package var zoneIdle: UInt64 = 200 * Duration64.millisecond
     /// Sources told of in a report; the rest is counted.
     package var tallies = 64
     /// Sources that are no longer announced and gave nothing, kept in mind at most.

@@ -68,6 +68,8 @@ package enum ReadFailure: Hashable, Sendable {
 package enum FanInEvent: Sendable {
     /// Who announces the manifest now.
     case candidates([SourceCandidate])
+    /// Which others of the same host or zone fill themselves with the manifest now, whether they can be read from or not.
+    case zone([PeerID])
     case probeAnswered(PeerID, request: UInt64, freeSlots: Int, reserved: Bool, haveMap: ChunkSet)
     case granted(PeerID, request: UInt64, LeaseGrant)
     case refused(PeerID, request: UInt64, RefusalCode, retryAfterMilliseconds: UInt32)

@@ -44,12 +44,17 @@ struct FanInSource: Sendable {
     /// How often it was busy since it last granted a lease.
     var refusals = 0
 
+    /// How many questions it did not answer in time since it last granted a lease.
+    var silences = 0
+
     // MARK: Of one lease
 
     var grant: LeaseGrant?
     var lane: LaneKind?
     /// Its place among partial sources; nil for a whole one.
     var place: Int?
+    /// What a far source says that it has; its place shows only what we may read there.
+    var has: ChunkSet?
     /// In which order chunks of equal rarity are read.
     var turns: [UInt8] = []
     /// Reads in flight, in the order in which they were asked for.
@@ -72,6 +77,8 @@ struct FanInSource: Sendable {
     /// It gets no new reads and is left when those in flight are done; the text says why.
     var retirement: String?
     var starvedSince: UInt64?
+    /// Since when a far source has nothing more that we may read there.
+    var idleSince: UInt64?
     var leaseEnd: UInt64 = 0
     var nextRenewal: UInt64 = 0
 
@@ -86,6 +93,7 @@ struct FanInSource: Sendable {
         self.grant = grant
         self.lane = lane
         place = nil
+        has = candidate.closeness == .far ? grant.haveMap : nil
         turns = MissingChunks.turns(ofSlot: Int(grant.slot), among: Int(grant.slots))
         reads = []
         bytesInFlight = 0
@@ -96,6 +104,7 @@ struct FanInSource: Sendable {
         isLate = false
         retirement = nil
         starvedSince = nil
+        idleSince = nil
         refusals = 0
     }
 

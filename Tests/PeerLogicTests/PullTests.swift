@@ -42,6 +42,29 @@ struct PullTests {
         #expect(mesh.run(for: 5 * second) { $0.nodes[2].isComplete(next) })
     }
 
+    @Test("A target says that it is there before it has a chunk, and is no source when its own source goes then")
+    func earlyAnnouncement() throws {
+        var settings = VirtualMesh.Settings()
+        settings.chunkTime = 50 * millisecond
+        var mesh = try mesh(3, chunks: 400, settings: settings)
+        let pull = mesh.pull("org/a", at: 1)
+        #expect(
+            mesh.run(for: 5 * second) { $0.nodes[1].logic.offerViews.first?.have == 0 && $0.view(of: 2).count == 2 })
+        mesh.handle(.depart, at: 0)
+        mesh.crash(0)
+        mesh.run(for: second)
+        #expect(mesh.view(of: 2).count == 1 && !mesh.nodes[1].isComplete(pull))
+        let next = mesh.pull("org/a", at: 2)
+        mesh.run(for: 10 * second)
+        guard case .notFound? = mesh.nodes[2].failure(of: next) else {
+            Issue.record("\(String(describing: mesh.nodes[2].failure(of: next)))")
+            return
+        }
+        // Who waited in vain takes back what it said.
+        mesh.run(for: 60 * second)
+        #expect(mesh.nodes[1].failure(of: pull) != nil && mesh.view(of: 2).isEmpty)
+    }
+
     @Test("The notices of a pull come in order")
     func notices() throws {
         var mesh = try mesh(2, chunks: 3)

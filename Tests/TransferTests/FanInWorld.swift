@@ -47,7 +47,7 @@ struct FanInWorld {
 
     init(
         chunks: Int, sources: [ScriptedSource], seed: UInt64 = 1, have: [Int] = [],
-        configuration: FanInConfiguration = FanInConfiguration()
+        configuration: FanInConfiguration = FanInConfiguration(), local: PeerID? = nil
     ) throws {
         self.seed = seed
         self.sources = sources
@@ -56,7 +56,7 @@ struct FanInWorld {
         for chunk in have { there.insert(chunk) }
         pull = FanIn(
             layout: layout, have: there, configuration: configuration, generator: SeededGenerator(seed: seed),
-            now: Moment(monotonic: 0, wall: 0))
+            now: Moment(monotonic: 0, wall: 0), local: local)
         for (index, source) in sources.enumerated() where source.diesAt != .max { scheduleDeath(of: index) }
     }
 

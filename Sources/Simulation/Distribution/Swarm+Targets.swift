@@ -9,9 +9,12 @@ extension Swarm {
         if let disk = hosts[host].plan.disk { return load(host, disk) }
         hosts[host].pull = FanIn(
             layout: layout, have: hosts[host].have, configuration: settings.fanIn,
-            generator: SeededGenerator(seed: generator.next()), now: moment)
-        if settings.announcesEmpty { schedule(.announced, at: host, after: settings.gossip) }
-        deliver(.candidates(candidates(of: host)), to: host)
+            generator: SeededGenerator(seed: generator.next()), now: moment,
+            local: hosts[host].peer)
+        if hosts[host].plan.isServing, settings.announcesEmpty {
+            schedule(.announced, at: host, after: settings.gossip)
+        }
+        look(host)
     }
 
     /// Chunks come from disk one after the other, and each can be read by others at once.
@@ -37,9 +40,23 @@ extension Swarm {
     /// Everybody looks at what is announced, and how loaded it is.
     mutating func refresh() {
         for host in hosts.indices where hosts[host].pull != nil && !hosts[host].isDead && !hosts[host].isFrozen {
-            if hosts[host].doneAt == nil { deliver(.candidates(candidates(of: host)), to: host) }
+            if hosts[host].doneAt == nil { look(host) }
         }
         if unfinished > 0 { schedule(.refresh, at: 0, after: settings.refresh) }
+    }
+
+    private mutating func look(_ host: Int) {
+        if hasZones { deliver(.zone(neighbours(of: host)), to: host) }
+        deliver(.candidates(candidates(of: host)), to: host)
+    }
+
+    /// Those of its zone that fill themselves as well.
+    private func neighbours(of host: Int) -> [PeerID] {
+        let known = hosts[host].acquaintances ?? Array(hosts.indices)
+        return known.filter { other in
+            other != host && hosts[other].isAnnounced && !hosts[other].have.isFull
+                && hosts[other].plan.zone == hosts[host].plan.zone
+        }.map { hosts[$0].peer }
     }
 
     func candidates(of host: Int) -> [SourceCandidate] {
@@ -190,7 +207,7 @@ extension Swarm {
             hosts[host].have.insert(chunk)
             return
         }
-        if hosts[host].have.isEmpty, hosts[host].plan.disk == nil {
+        if hosts[host].have.isEmpty, hosts[host].plan.disk == nil, !settings.announcesEmpty {
             schedule(.announced, at: host, after: settings.gossip)
         }
         hosts[host].have.insert(chunk)

@@ -48,6 +48,7 @@ package struct Swarm {
     var generator: SeededGenerator
     var zoneLinks: [Int: Int] = [:]
     var unfinished = 0
+    let hasZones: Bool
     /// Targets and origins that a rolling update has not come to yet.
     var waitingTargets: [Int] = []
     var oldOrigins: [Int] = []
@@ -60,6 +61,7 @@ package struct Swarm {
     /// - Throws: `WireError` when so many chunks of such a size are no layout.
     package init(_ plans: [SwarmHostPlan], _ settings: SwarmSettings) throws(WireError) {
         self.settings = settings
+        hasZones = plans.contains { $0.zone != 0 }
         generator = SeededGenerator(seed: settings.seed)
         layout = try Layout(
             storages: [Storage(name: "a", size: UInt64(settings.chunks) * settings.chunkSize)],

@@ -46,7 +46,7 @@ package struct SwarmSettings: Sendable {
     package var ledger = SourceLedger.Configuration()
     package var seed: UInt64 = 1
     /// Targets announce themselves when they begin, not when they have a first chunk.
-    package var announcesEmpty = false
+    package var announcesEmpty = true
     /// How many others a host knows; nil: all.
     package var acquaintances: Int?
     /// A rolling update: so many targets at once are not ready, and for each one that is, one of the origins ends.
