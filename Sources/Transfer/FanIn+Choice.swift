@@ -79,7 +79,7 @@ extension FanIn {
         }
     }
 
-    mutating func probe(_ index: Int, _ draw: UInt64, _ now: Moment, _ effects: inout [FanInEffect]) {
+    private mutating func probe(_ index: Int, _ draw: UInt64, _ now: Moment, _ effects: inout [FanInEffect]) {
         let request = takeRequest()
         engaged.append(index)
         sources[index].state = .probing(
@@ -89,7 +89,7 @@ extension FanIn {
 
     /// One of the pool at random: full ones only when no other is left, the nearest first, whole ones four times as often as partial
     /// ones.
-    mutating func takeOne(from pool: inout [Int]) -> Int? {
+    private mutating func takeOne(from pool: inout [Int]) -> Int? {
         guard let best = pool.map({ rank($0) }).min() else { return nil }
         let tier = pool.indices.filter { rank(pool[$0]) == best }
         let weights = tier.map { sources[pool[$0]].candidate.isComplete ? 4 : 1 }
@@ -128,7 +128,7 @@ extension FanIn {
         } else if !reserved {
             heardBusy(index, now)
             pass(index, RefusalCode.busy.sentence, pauseWhenBusy(index, configuration.recheck), now)
-        } else if !hasMissing(haveMap, of: index), haveMap.count > 0 || verified.count > 0 || draw == scoutDraw {
+        } else if !hasMissing(haveMap, of: index), haveMap.count > 0 || verified.count > 0 {
             effects.append(.releaseReservation(peer))
             pass(index, "it had nothing that we missed", configuration.recheck, now)
         } else {

@@ -11,7 +11,6 @@ extension FanIn {
                 next = min(next, since + configuration.starvation)
             }
         }
-        if let since = wantsScoutSince { next = min(next, max(since, nextScout)) }
         return next
     }
 
@@ -32,7 +31,6 @@ extension FanIn {
         }
         yieldStarved(now, &effects)
         swap(now)
-        scout(now, &effects)
     }
 
     /// Leaves sources that were to finish what they had, and have.

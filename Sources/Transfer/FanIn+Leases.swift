@@ -21,7 +21,6 @@ extension FanIn {
         }
         sources[index].silences = 0
         sources[index].begin(grant, offer.kind, rateMemory: configuration.rateMemory)
-        makeRoom(besides: index, &effects)
         if !grant.haveMap.isFull || isRestrained(index) {
             sources[index].place = missing.takePlace(permitted(grant.haveMap, from: index))
         }

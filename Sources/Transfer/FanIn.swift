@@ -36,9 +36,6 @@ package struct FanIn: Sendable {
     /// When a slow source, or a far one, may be exchanged next.
     var nextSwap: UInt64
     var nextNearing: UInt64 = 0
-    /// When others may be asked next though all places are taken.
-    var nextScout: UInt64 = 0
-    var scoutDraw: UInt64 = 0
     /// Which chunks this peer reads from far; nil when nobody told who it is.
     var share: ZoneShare?
     /// Nearer members than us that did not bring a chunk before we read it from far ourselves.

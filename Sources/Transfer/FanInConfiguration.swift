@@ -51,11 +51,6 @@ package struct FanInConfiguration: Hashable, Sendable {
     package var busyDoublings = 2
     /// How long a source may have nothing that is missing before it yields its place to another.
     package var starvation: UInt64 = 500 * Duration64.millisecond
-    /// How long a source may have nothing that is missing before others are asked what they have, how often that is done, and how
-    /// long a source is left alone that yielded its place so.
-    package var scoutPatience: UInt64 = 20 * Duration64.millisecond
-    package var scoutPeriod: UInt64 = 20 * Duration64.millisecond
-    package var scoutCoolDown: UInt64 = 100 * Duration64.millisecond
     /// A source slower than this part of what the others bring on average is exchanged when another can be had, at most once in
     /// this time: so a crowd moves from the relays that came first, and are full, to those that came later.
     package var swapRatio = 0.6

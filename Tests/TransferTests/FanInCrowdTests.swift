@@ -18,28 +18,6 @@ struct FanInCrowdTests {
         }
     }
 
-    @Test("A place of a source with nothing more goes to another as soon as that is known to have something")
-    func scouts() throws {
-        let partial = (0..<4).map { ScriptedSource(have: [$0]) }
-        var world = try FanInWorld(chunks: 10, sources: partial + [ScriptedSource()])
-        world.announce([0, 1, 2, 3])
-        advance(&world, to: 300 * millisecond)
-        #expect(world.openLeases.count == 4)
-        world.run()
-        #expect(world.isComplete && world.now < 500 * millisecond)
-    }
-
-    @Test("Nobody loses a place to a source that has nothing either, and that is asked in peace")
-    func idleScouts() throws {
-        let partial = (0..<4).map { ScriptedSource(have: [$0], later: [(at: 450 * millisecond, chunk: $0 + 4)]) }
-        var world = try FanInWorld(chunks: 8, sources: partial + [ScriptedSource(have: [0])])
-        world.announce([0, 1, 2, 3, 4])
-        advance(&world, to: 400 * millisecond)
-        let leases = world.openLeases
-        #expect(leases.count >= 3 && !world.effects.contains { if case .closeLane = $0 { true } else { false } })
-        #expect(probes(of: 4, in: world) <= 10)
-    }
-
     @Test("A relay that has nothing yet is taken by a pull that has nothing, and heard from as its chunks come")
     func emptyRelay() throws {
         let later = (0..<20).map { (at: 200 * millisecond + UInt64($0) * 5 * millisecond, chunk: $0) }

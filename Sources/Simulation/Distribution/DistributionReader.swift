@@ -50,8 +50,7 @@ enum DistributionReader {
         [
             ("recheck", \.recheck), ("starvation", \.starvation), ("swap_period", \.swapPeriod),
             ("silence_cool_down", \.silenceCoolDown), ("nearing_period", \.nearingPeriod),
-            ("scout_patience", \.scoutPatience), ("scout_period", \.scoutPeriod),
-            ("scout_cool_down", \.scoutCoolDown), ("zone_patience", \.zonePatience), ("zone_idle", \.zoneIdle),
+            ("zone_patience", \.zonePatience), ("zone_idle", \.zoneIdle),
         ]
     }
 
