@@ -107,7 +107,7 @@ extension Mesh {
         // A peer that was forgotten greets first: what it says before is nobody's word.
         guard edges[peer] != nil, !isBlocked(peer, now) else { return }
         edges[peer]?.missed = 0
-        guard !message.isQuestion || edges[peer]?.questions.admits(now: now.monotonic) == true else { return }
+        guard !message.isQuestion || mayAsk(peer, now) else { return }
         switch message {
         case .welcome(let record): welcomed(by: peer, record, now, &authority, &effects)
         case .ping(let request, let isNeighbour):
@@ -130,6 +130,11 @@ extension Mesh {
         case .hello: break
         default: edges[peer]?.lastUsed = now.monotonic
         }
+    }
+
+    /// Whom we greeted need not be one of us any more: it is told nothing before it has shown a chain that holds.
+    private mutating func mayAsk(_ peer: PeerID, _ now: Moment) -> Bool {
+        store.peers[peer] != nil && edges[peer]?.questions.admits(now: now.monotonic) == true
     }
 
     // MARK: Keeping and closing

@@ -164,6 +164,31 @@ struct ConductTests {
         #expect(effects.contains(.disconnect(unknown.id)) && !peer.mesh.hasEdge(to: unknown.id))
     }
 
+    @Test("Whom this peer greeted is told nothing before it has shown a chain that holds")
+    mutating func questionsOfTheUnknown() {
+        let unknown = ToyOwner("unknown")
+        let answer = BootstrapAnswer(
+            nonce: [UInt8](repeating: 0, count: 24), chain: unknown.chain,
+            endpoints: Endpoints(host: "h", bootstrapPort: 1, controlPort: 2, gossipPort: 3), time: epoch)
+        _ = peer.handle(.bootstrapAnswered(address: "x", answer: answer))
+        peer.authority.distrusted = [unknown.id]
+        let nothing = [UInt64](repeating: 0, count: ControlMessage.bucketCount)
+        let questions: [ControlMessage] = [
+            .welcome(record: unknown.record(at: epoch)), .digestSummary(buckets: nothing, trust: 1),
+            .digestListing(buckets: [UInt8](0 ... .max), entries: []), .want(records: [RecordKeys.peer(other.id)]),
+            .snapshotRequest(request: 1, filter: .everything, cursor: nil),
+        ]
+        func isTold(_ effects: [MeshEffect]) -> Bool {
+            effects.contains { if case .send(unknown.id, _) = $0 { true } else { false } }
+        }
+        for question in questions { #expect(!isTold(peer.handle(.message(from: unknown.id, question))), "\(question)") }
+        peer.authority.distrusted = []
+        _ = peer.handle(.message(from: unknown.id, .welcome(record: unknown.record(at: epoch))))
+        for question in questions.dropFirst() {
+            #expect(isTold(peer.handle(.message(from: unknown.id, question))), "\(question)")
+        }
+    }
+
     @Test("Of a message full of forgeries no more is checked than it takes to block who sent it")
     mutating func forgedBeacons() {
         let frames = (1...200).map { forged(victim.beacon(UInt64($0), at: epoch)) }
