@@ -37,6 +37,9 @@ extension Simulation {
         case .turn(let selection, let misbehaviour):
             for peer in select(selection, isHonest: true) { turn(peer, into: misbehaviour) }
         case .outage: endServers()
+        case .expire(let selection, let time): expire(select(selection), after: time)
+        case .revoke(let selection): revoke(select(selection))
+        case .rotate(let selection, let time): rotate(select(selection), revokesAfter: time)
         }
     }
 
@@ -91,7 +94,7 @@ extension Simulation {
     /// A peer that lives offers a model that nobody has offered yet.
     private func announce(_ label: String) {
         let candidates = living.filter {
-            $0.role == .peer && $0.misbehaviour == nil && !$0.isDeparting && $0.busyUntil <= now + Duration64.second
+            $0.role == .peer && $0.isTrusted && !$0.isDeparting && $0.busyUntil <= now + Duration64.second
         }
         guard let peer = candidates.randomElement(using: &workGenerator) else { return }
         let content = content("announcement \(spreads.count)")

@@ -40,7 +40,9 @@ extension Step {
         case .pause(_, let duration): at + duration
         case .partition(_, _, let duration): at + (duration ?? 0)
         case .outage(let down, _): at + down
-        case .announce, .withdraw, .skew, .heal, .loss, .watch, .plant, .turn: at
+        case .expire(_, let time): at + time
+        case .rotate(_, let time): at + (time ?? 0)
+        case .announce, .withdraw, .skew, .heal, .loss, .watch, .plant, .turn, .revoke: at
         }
     }
 }

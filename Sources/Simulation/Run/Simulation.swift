@@ -22,7 +22,7 @@ package final class Simulation {
     package let seed: UInt64
     let book: SignatureBook
     let frames = SharedFrames()
-    let cluster: SimulatedCluster
+    var cluster: SimulatedCluster
     let seeds: [String]
     var network: Network
     var machines: [Machine]
@@ -51,6 +51,7 @@ package final class Simulation {
     var spreads: [Spread] = []
     var watches: [ConditionWatch] = []
     var invariants: Invariants
+    let watchesTrust: Bool
     var auditRound = 0
     /// The process that last broke a condition.
     var lastDisagreeing = 0
@@ -60,10 +61,11 @@ package final class Simulation {
         self.scenario = scenario
         self.seed = seed
         book = SignatureBook(seed: seed)
-        cluster = try SimulatedCluster(book: book, seed: seed)
+        cluster = try SimulatedCluster(book: book, seed: seed, certificateLife: scenario.certificateLife)
         network = Network(settings: scenario.network, zones: scenario.zones, seed: seed)
         faultGenerator = RandomStreams.generator(seed, .faults)
         workGenerator = RandomStreams.generator(seed, .work)
+        watchesTrust = scenario.endsTrust
         invariants = Invariants(peers: scenario.peers + scenario.servers)
         machines = (0..<scenario.servers + scenario.peers).map { index in
             Machine(
@@ -163,6 +165,8 @@ package final class Simulation {
         case .livenessDue: auditLiveness()
         case .store(let step): store(for: step)
         case .restore(let machine, let step): restore(machine, step)
+        case .tokenEnds(let index, let token): tokenEnded(token, of: peers[index])
+        case .tokenRevoked(let token): tokenRevoked(token)
         }
     }
 
@@ -243,6 +247,7 @@ package final class Simulation {
                 verifier: verifier(machine), opening: opening(machine, secrets), generator: generator, now: started)
         else { preconditionFailure("the run's own token holds for a year on either side") }
         let peer = SimulatedPeer(index: index, machine: machines[machine], secrets: secrets, logic: logic)
+        peer.token = cluster.token(of: machines[machine].role).grant.value.id
         peers.append(peer)
         livingCount += 1
         indices.insert(peer.id.digest.leadingWord, index)

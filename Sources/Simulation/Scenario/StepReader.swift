@@ -2,7 +2,7 @@
 enum StepReader {
     private static let actions = [
         "announce", "withdraw", "crash", "depart", "pause", "skew", "partition", "heal", "loss", "watch", "plant",
-        "turn", "outage",
+        "turn", "outage", "expire", "revoke", "rotate",
     ]
 
     static func step(_ node: ScenarioNode, zones: Int) throws(ScenarioError) -> Step {
@@ -51,6 +51,13 @@ enum StepReader {
             let map = try node.map(selectors + ["into"])
             let misbehaviour: Misbehaviour = try map.required("into").word()
             return .turn(try selection(map, zones), into: misbehaviour)
+        case "expire":
+            let map = try node.map(selectors + ["for"])
+            return .expire(try selection(map, zones), after: try map.required("for").duration())
+        case "revoke": return .revoke(try selection(try node.map(selectors), zones))
+        case "rotate":
+            let map = try node.map(selectors + ["for"])
+            return .rotate(try selection(map, zones), revokesAfter: try map["for"]?.duration())
         case "outage":
             let map = try node.map(["for", "rollback"])
             return .outage(
