@@ -14,6 +14,8 @@ package enum Misbehaviour: String, Hashable, Sendable, CaseIterable {
     case forge
     /// Signs two different offers under one version.
     case equivocate
+    /// Offers what others offer and it hasn't, in full and with a free place, and takes it back.
+    case boast
     /// Publishes records with signatures that don't hold, a hundred each second.
     case spam
 
@@ -22,7 +24,7 @@ package enum Misbehaviour: String, Hashable, Sendable, CaseIterable {
         switch self {
         case .mute, .drop, .delay: nil
         case .replay, .forge, .spam: 250 * Duration64.millisecond
-        case .equivocate: 2 * Duration64.second
+        case .equivocate, .boast: 2 * Duration64.second
         }
     }
 }

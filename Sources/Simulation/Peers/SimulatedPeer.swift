@@ -44,6 +44,8 @@ final class SimulatedPeer {
     var misbehaviour: Misbehaviour?
     var heard: [[UInt8]] = []
     var lastCounter: UInt64 = 0
+    /// Machines whose offers it claims to have.
+    var boasts: Set<Int> = []
     let signer: any MessageSigner
 
     init(index: Int, machine: Machine, secrets: SimulatedSecrets, logic: PeerLogic) {

@@ -258,7 +258,7 @@ package final class Simulation {
         deliver(.local(.start(machines[machine].endpoints)), to: peer)
     }
 
-    private func content(ofMachine machine: Int) -> ServedContent { content("offer of \(machine)") }
+    func content(ofMachine machine: Int) -> ServedContent { content("offer of \(machine)") }
 
     /// A model that nobody else offers, of one chunk whose bytes are not there.
     func content(_ model: String) -> ServedContent {
