@@ -9,7 +9,7 @@ package enum RandomScenario {
     private static let calm = 45
     private static let kinds = [
         "announce", "crash", "depart", "pause", "partition", "loss", "skew", "turn", "restart",
-        "expire", "revoke", "rotate",
+        "expire", "revoke", "rotate", "thin", "slow",
     ]
 
     package static func text(seed: UInt64) -> String {
@@ -55,6 +55,8 @@ package enum RandomScenario {
             return "partition: {\(share), for: \(number(1...6))s, blocks: \(ways[number(0...2)])}"
         case "loss": return "loss: {gossip: \(number(0...60))%, control: \(number(0...5))%}"
         case "expire": return "expire: {share: \(number(5...20))%, for: \(number(1...5))s}"
+        case "thin": return "thin: {\(share), to: 0.\(number(1...9))Mbit, for: \(number(1...6))s}"
+        case "slow": return "slow: {\(share), by: \(number(2...100)), for: \(number(1...6))s}"
         case "revoke": return "revoke: {count: \(number(1...2))}"
         case "rotate":
             let revoking = Bool.random(using: &generator) ? ", for: 3s" : ""

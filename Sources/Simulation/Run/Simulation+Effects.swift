@@ -66,8 +66,9 @@ extension Simulation {
             traffic.controlLost += 1
             return
         }
+        let departure = departure(of: bytes.count, from: peer.machine, at: time)
         let arrival = max(
-            time + network.latency(from: peer.machine, to: peers[to].machine),
+            departure + network.latency(from: peer.machine, to: peers[to].machine),
             peer.links[to].lastControl + 1)
         peer.links[to].lastControl = arrival
         schedule(.arrival(to: to, .control(from: peer.index, channel, bytes, digest: digest)), at: arrival)
@@ -92,6 +93,12 @@ extension Simulation {
         }
         traffic.sentGossip(bytes: Self.headSize + frame.count)
         noteSend(frame)
+        guard hasRoom(from: peer, to: to, at: time) else {
+            traffic.queueDrops += 1
+            return
+        }
+        let departure = departure(of: Self.headSize + frame.count, from: peer.machine, at: time)
+        if machines[peer.machine].uplink != nil { peer.links[to].departures.append(departure) }
         let machine = peers[to].machine
         guard !network.isCut(from: peer.machine, to: machine), !network.losesGossip() else {
             traffic.gossipLost += 1
@@ -100,7 +107,7 @@ extension Simulation {
         let copies = network.duplicates() ? 2 : 1
         for _ in 0..<copies {
             let latency = network.latency(from: peer.machine, to: machine)
-            let arrival = max(time + latency, peer.links[to].lastGossip + 1)
+            let arrival = max(departure + latency, peer.links[to].lastGossip + 1)
             peer.links[to].lastGossip = arrival
             schedule(
                 .arrival(to: to, .gossip(from: peer.index, head: head, frame: frame, digest: digest)),

@@ -37,6 +37,8 @@ extension Simulation {
         case .turn(let selection, let misbehaviour):
             for peer in select(selection, isHonest: true) { turn(peer, into: misbehaviour) }
         case .outage: endServers()
+        case .thin(let selection, let rate, let duration): thin(select(selection), to: rate, for: duration)
+        case .slow(let selection, let factor, let duration): slow(select(selection), by: factor, for: duration)
         case .expire(let selection, let time): expire(select(selection), after: time)
         case .revoke(let selection): revoke(select(selection))
         case .rotate(let selection, let time): rotate(select(selection), revokesAfter: time)

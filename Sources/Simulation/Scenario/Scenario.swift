@@ -117,6 +117,10 @@ package enum Action: Hashable, Sendable {
     case plant(PlantedFault, Selection)
     /// Peers begin to lie, and go on until the end.
     case turn(Selection, into: Misbehaviour)
+    /// What machines send goes through a link of so many bytes a second.
+    case thin(Selection, to: Double, duration: UInt64?)
+    /// Processors take so many times as long for everything.
+    case slow(Selection, by: Int, duration: UInt64?)
     /// Peers are given a join token that ends after a time, and get no other.
     case expire(Selection, after: UInt64)
     /// The keys of peers are revoked.
