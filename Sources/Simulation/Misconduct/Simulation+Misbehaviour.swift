@@ -25,7 +25,7 @@ extension Simulation {
         case .mute: nil
         case .drop: head.hops > 0 ? nil : time
         case .delay: time + Self.lateness
-        case .replay, .forge, .equivocate, .boast, .spam, nil: time
+        case .replay, .forge, .equivocate, .boast, .eclipse, .spam, nil: time
         }
     }
 
@@ -38,7 +38,7 @@ extension Simulation {
             case .spam: if let frame = spoiled(by: peer) { inject(frame, from: peer) }
             case .equivocate: contradict(peer)
             case .boast: boast(peer)
-            case .mute, .drop, .delay: break
+            case .mute, .drop, .delay, .eclipse: break
             }
         }
         schedule(.misbehave(peer.index), after: period)

@@ -22,6 +22,8 @@ struct Machine {
     var uplinkFreeAt: UInt64 = 0
     /// How many times as long its processor takes as one that works well.
     var slowness: UInt64 = 1
+    /// Whom a process that starts there asks first; nil: whom everybody asks.
+    var contacts: [String]?
     /// A model that each process there offers from its start.
     var offers = false
     /// How each process there is built wrongly.

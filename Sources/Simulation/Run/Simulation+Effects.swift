@@ -41,7 +41,9 @@ extension Simulation {
             peer.links[other].blockedUntil = time + nanoseconds
         case .publish(let other, let head, let frame):
             peer.lastCounter = max(peer.lastCounter, head.counter)
-            guard let departure = departure(of: head, from: peer, at: time) else { return }
+            guard peer.misbehaviour != .eclipse || isOfEclipse(frame),
+                let departure = departure(of: head, from: peer, at: time)
+            else { return }
             publish(frame, head, from: peer, to: other, at: departure)
         case .changed(let change): observe(change, at: peer, time)
         }
@@ -51,7 +53,11 @@ extension Simulation {
 
     /// On the sender's own channel, else on the one that the receiver opened and the sender admitted; else nobody takes it.
     private func send(_ message: ControlMessage, from peer: SimulatedPeer, to id: PeerID, at time: UInt64) {
-        let bytes = message.encoded
+        guard let message = eclipsed(message, from: peer) else { return }
+        send(message.encoded, from: peer, to: id, at: time)
+    }
+
+    func send(_ bytes: [UInt8], from peer: SimulatedPeer, to id: PeerID, at time: UInt64) {
         let digest = TraceHash.digest(of: bytes)
         trace.add(digest)
         if bytes.count > WireLimits.controlMessage {

@@ -37,6 +37,8 @@ extension Simulation {
         case .turn(let selection, let misbehaviour):
             for peer in select(selection, isHonest: true) { turn(peer, into: misbehaviour) }
         case .outage: endServers()
+        case .eclipse(let selection, let contacts, let lying):
+            eclipse(select(selection, isHonest: true), contacts: contacts, lying: lying)
         case .thin(let selection, let rate, let duration): thin(select(selection), to: rate, for: duration)
         case .slow(let selection, let factor, let duration): slow(select(selection), by: factor, for: duration)
         case .expire(let selection, let time): expire(select(selection), after: time)
@@ -52,7 +54,7 @@ extension Simulation {
         schedule(.start(machine: machine), after: delay)
     }
 
-    private func depart(_ peer: SimulatedPeer) {
+    func depart(_ peer: SimulatedPeer) {
         peer.isDeparting = true
         truth.depart(peer.index)
         arrived(.local(.depart), at: peer)

@@ -235,7 +235,8 @@ package final class Simulation {
         var generator = RandomStreams.generator(seed, .peer, index)
         let secrets = SimulatedSecrets(book: book, generator: SeededGenerator(seed: generator.next()))
         var configuration = PeerConfiguration(
-            presence: machines[machine].presence, seeds: seeds.filter { $0 != machines[machine].address },
+            presence: machines[machine].presence,
+            seeds: (machines[machine].contacts ?? seeds).filter { $0 != machines[machine].address },
             lanes: [.tcp])
         configuration.mesh = scenario.meshOfRun
         for fault in machines[machine].faults { fault.spoil(&configuration.mesh) }

@@ -117,6 +117,8 @@ package enum Action: Hashable, Sendable {
     case plant(PlantedFault, Selection)
     /// Peers begin to lie, and go on until the end.
     case turn(Selection, into: Misbehaviour)
+    /// Peers start anew, and know nobody but a few contacts, of which a share tries to eclipse the mesh.
+    case eclipse(Selection, contacts: Int, lying: Share)
     /// What machines send goes through a link of so many bytes a second.
     case thin(Selection, to: Double, duration: UInt64?)
     /// Processors take so many times as long for everything.

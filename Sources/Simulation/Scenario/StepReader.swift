@@ -2,7 +2,7 @@
 enum StepReader {
     private static let actions = [
         "announce", "withdraw", "crash", "depart", "pause", "skew", "partition", "heal", "loss", "watch", "plant",
-        "turn", "outage", "expire", "revoke", "rotate", "thin", "slow",
+        "turn", "outage", "expire", "revoke", "rotate", "thin", "slow", "eclipse",
     ]
 
     static func step(_ node: ScenarioNode, zones: Int) throws(ScenarioError) -> Step {
@@ -51,6 +51,11 @@ enum StepReader {
             let map = try node.map(selectors + ["into"])
             let misbehaviour: Misbehaviour = try map.required("into").word()
             return .turn(try selection(map, zones), into: misbehaviour)
+        case "eclipse":
+            let map = try node.map(selectors + ["contacts", "lying"])
+            return .eclipse(
+                try selection(map, zones), contacts: try map.required("contacts").count(in: 1...64),
+                lying: try map.required("lying").share())
         case "thin":
             let map = try node.map(selectors + ["to", "for"])
             return .thin(
