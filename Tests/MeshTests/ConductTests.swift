@@ -65,6 +65,10 @@ struct ConductTests {
             unknown[3] = 200
             #expect(MeshPeer.refusals(hear(unknown, counter: number)) == [.unsupported])
         }
+        for number in UInt64(1)...10 {
+            let newer = victim.announcementWithUnknownLane(number, at: epoch)
+            #expect(MeshPeer.refusals(hear(newer, counter: number)) == [.unsupported])
+        }
         for magic in ["MXGB", "MXEP", "MXRV", "MXZZ"] {
             for _ in 0..<3 {
                 let refusals = MeshPeer.refusals(hear(Array(magic.utf8) + [2] + [UInt8](repeating: 7, count: 60)))
