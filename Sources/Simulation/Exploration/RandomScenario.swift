@@ -9,7 +9,7 @@ package enum RandomScenario {
     private static let calm = 45
     private static let kinds = [
         "announce", "crash", "depart", "pause", "partition", "loss", "skew", "turn", "restart",
-        "expire", "revoke", "rotate", "thin", "slow",
+        "expire", "revoke", "rotate", "thin", "slow", "upgrade",
     ]
 
     package static func text(seed: UInt64) -> String {
@@ -57,6 +57,7 @@ package enum RandomScenario {
         case "expire": return "expire: {share: \(number(5...20))%, for: \(number(1...5))s}"
         case "thin": return "thin: {\(share), to: 0.\(number(1...9))Mbit, for: \(number(1...6))s}"
         case "slow": return "slow: {\(share), by: \(number(2...100)), for: \(number(1...6))s}"
+        case "upgrade": return "upgrade: {\(share)}"
         case "revoke": return "revoke: {count: \(number(1...2))}"
         case "rotate":
             let revoking = Bool.random(using: &generator) ? ", for: 3s" : ""

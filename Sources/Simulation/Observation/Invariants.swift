@@ -17,6 +17,8 @@ package enum Invariant: String, Hashable, Sendable, CaseIterable {
     case revocations = "nobody is believed who is known to be revoked"
     /// Who is outside learns nothing of those inside any more.
     case secrecy = "who is not believed is told nothing"
+    /// Nobody is punished who neither lies nor is built wrongly.
+    case standing = "nobody honest is blocked or quarantined"
     case sizes = "messages keep to their bounds"
     case progress = "a tick moves the next deadline on"
     case joining = "everybody who starts gets in"

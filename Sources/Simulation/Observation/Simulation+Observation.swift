@@ -41,9 +41,13 @@ extension Simulation {
         case .revoked(let id, _, let notice):
             trace.add(id.leadingWord)
             noteRevocation(notice, at: peer)
-        case .blocked(let other): trace.add(other.digest.leadingWord ^ 6)
+        case .blocked(let other):
+            trace.add(other.digest.leadingWord ^ 6)
+            notePunished(other, by: peer)
         case .neighbour(let other, let isUp): trace.add(other.digest.leadingWord ^ (isUp ? 1 : 2))
-        case .quarantined(let other): trace.add(other.digest.leadingWord ^ 3)
+        case .quarantined(let other):
+            trace.add(other.digest.leadingWord ^ 3)
+            notePunished(other, by: peer)
         case .refused(let other, let reason):
             trace.add(other?.digest.leadingWord ?? 0)
             trace.add(reason.rawValue)

@@ -44,6 +44,8 @@ final class SimulatedPeer {
     var misbehaviour: Misbehaviour?
     var heard: [[UInt8]] = []
     var lastCounter: UInt64 = 0
+    /// Whether it is of a newer release, which understands what others of it say.
+    var isNewer = false
     /// Machines whose offers it claims to have.
     var boasts: Set<Int> = []
     let signer: any MessageSigner

@@ -39,6 +39,7 @@ extension Simulation {
         case .outage: endServers()
         case .eclipse(let selection, let contacts, let lying):
             eclipse(select(selection, isHonest: true), contacts: contacts, lying: lying)
+        case .upgrade(let selection): for peer in select(selection, isHonest: true) { upgrade(peer) }
         case .thin(let selection, let rate, let duration): thin(select(selection), to: rate, for: duration)
         case .slow(let selection, let factor, let duration): slow(select(selection), by: factor, for: duration)
         case .expire(let selection, let time): expire(select(selection), after: time)

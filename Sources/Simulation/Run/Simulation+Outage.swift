@@ -44,7 +44,7 @@ extension Step {
         case .eclipse: at + Duration64.second
         case .thin(_, _, let duration), .slow(_, _, let duration): at + (duration ?? 0)
         case .rotate(_, let time): at + (time ?? 0)
-        case .announce, .withdraw, .skew, .heal, .loss, .watch, .plant, .turn, .revoke: at
+        case .announce, .withdraw, .skew, .heal, .loss, .watch, .plant, .turn, .revoke, .upgrade: at
         }
     }
 }

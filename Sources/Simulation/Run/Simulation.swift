@@ -165,6 +165,7 @@ package final class Simulation {
         case .livenessDue: auditLiveness()
         case .store(let step): store(for: step)
         case .restore(let machine, let step): restore(machine, step)
+        case .saysNews(let index): sayNews(peers[index])
         case .speedsUp(let machine): speedUp(machine)
         case .tokenEnds(let index, let token): tokenEnded(token, of: peers[index])
         case .tokenRevoked(let token): tokenRevoked(token)

@@ -119,6 +119,8 @@ package enum Action: Hashable, Sendable {
     case turn(Selection, into: Misbehaviour)
     /// Peers start anew, and know nobody but a few contacts, of which a share tries to eclipse the mesh.
     case eclipse(Selection, contacts: Int, lying: Share)
+    /// Peers are of a newer release from now on: they say what no other knows, beside what all know.
+    case upgrade(Selection)
     /// What machines send goes through a link of so many bytes a second.
     case thin(Selection, to: Double, duration: UInt64?)
     /// Processors take so many times as long for everything.

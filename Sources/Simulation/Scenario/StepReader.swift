@@ -2,7 +2,7 @@
 enum StepReader {
     private static let actions = [
         "announce", "withdraw", "crash", "depart", "pause", "skew", "partition", "heal", "loss", "watch", "plant",
-        "turn", "outage", "expire", "revoke", "rotate", "thin", "slow", "eclipse",
+        "turn", "outage", "expire", "revoke", "rotate", "thin", "slow", "eclipse", "upgrade",
     ]
 
     static func step(_ node: ScenarioNode, zones: Int) throws(ScenarioError) -> Step {
@@ -56,6 +56,7 @@ enum StepReader {
             return .eclipse(
                 try selection(map, zones), contacts: try map.required("contacts").count(in: 1...64),
                 lying: try map.required("lying").share())
+        case "upgrade": return .upgrade(try selection(try node.map(selectors), zones))
         case "thin":
             let map = try node.map(selectors + ["to", "for"])
             return .thin(
