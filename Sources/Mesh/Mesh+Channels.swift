@@ -41,6 +41,8 @@ extension Mesh {
         let peer = frame.author
         guard !isBlocked(peer, now) else { return }
         if case .refused = take(frame, Arrival(mayHaveEnded: true), now, &authority, &effects) { return }
+        // A record that is held already was judged when it came: its chain may have ended since.
+        guard authority.accepts(record.chain, now: now) else { return refuse(.untrusted, nil, now, &effects) }
         guard edges[peer]?.questions.admits(now: now.monotonic) ?? true else { return }
         guard store.peers[peer] != nil, edges[peer] != nil || edges.count < configuration.inboundChannels else {
             return
@@ -69,9 +71,10 @@ extension Mesh {
         _ effects: inout [MeshEffect]
     ) {
         guard let frame = opening.open(bytes, digest: opening.digest(of: bytes)), frame.author == peer,
-            frame.peerRecord != nil
+            let record = frame.peerRecord
         else { return }
         if case .refused = take(frame, Arrival(from: peer, mayHaveEnded: true), now, &authority, &effects) { return }
+        guard authority.accepts(record.chain, now: now) else { return refuse(.untrusted, peer, now, &effects) }
         guard store.peers[peer] != nil, let edge = edges[peer] else { return }
         store.keep(peer, untilWall: now.wall + configuration.greetingGrace)
         lost.remove(peer)

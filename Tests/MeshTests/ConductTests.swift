@@ -168,6 +168,20 @@ struct ConductTests {
         #expect(effects.contains(.disconnect(unknown.id)) && !peer.mesh.hasEdge(to: unknown.id))
     }
 
+    @Test("Greetings don't keep a peer whose chain holds no longer")
+    mutating func endedChain() {
+        let record = other.record(at: epoch)
+        #expect(isAdmitted(peer.handle(.hello(curveKey: other.curveKey, record: record))))
+        peer.authority.distrusted = [other.id]
+        for _ in 0..<20 {
+            peer.wait(milliseconds: 1_000)
+            _ = peer.handle(.tick)
+            #expect(!isAdmitted(peer.handle(.hello(curveKey: other.curveKey, record: record))))
+            _ = peer.handle(.message(from: other.id, .welcome(record: record)))
+        }
+        #expect(!peer.mesh.knownPeers.contains(other.id))
+    }
+
     @Test("Whom this peer greeted is told nothing before it has shown a chain that holds")
     mutating func questionsOfTheUnknown() {
         let unknown = ToyOwner("unknown")
