@@ -41,6 +41,8 @@ extension Mesh {
         let peer = frame.author
         guard !isBlocked(peer, now) else { return }
         if case .refused = take(frame, Arrival(mayHaveEnded: true), now, &authority, &effects) { return }
+        // A record that is held already was judged when it came: its chain may have ended since.
+        guard authority.accepts(record.chain, now: now) else { return refuse(.untrusted, nil, now, &effects) }
         guard edges[peer]?.questions.admits(now: now.monotonic) ?? true else { return }
         guard store.peers[peer] != nil, edges[peer] != nil || edges.count < configuration.inboundChannels else {
             return
@@ -69,9 +71,10 @@ extension Mesh {
         _ effects: inout [MeshEffect]
     ) {
         guard let frame = opening.open(bytes, digest: opening.digest(of: bytes)), frame.author == peer,
-            frame.peerRecord != nil
+            let record = frame.peerRecord
         else { return }
         if case .refused = take(frame, Arrival(from: peer, mayHaveEnded: true), now, &authority, &effects) { return }
+        guard authority.accepts(record.chain, now: now) else { return refuse(.untrusted, peer, now, &effects) }
         guard store.peers[peer] != nil, let edge = edges[peer] else { return }
         store.keep(peer, untilWall: now.wall + configuration.greetingGrace)
         lost.remove(peer)
@@ -107,7 +110,7 @@ extension Mesh {
         // A peer that was forgotten greets first: what it says before is nobody's word.
         guard edges[peer] != nil, !isBlocked(peer, now) else { return }
         edges[peer]?.missed = 0
-        guard !message.isQuestion || edges[peer]?.questions.admits(now: now.monotonic) == true else { return }
+        guard !message.isQuestion || mayAsk(peer, now) else { return }
         switch message {
         case .welcome(let record): welcomed(by: peer, record, now, &authority, &effects)
         case .ping(let request, let isNeighbour):
@@ -130,6 +133,11 @@ extension Mesh {
         case .hello: break
         default: edges[peer]?.lastUsed = now.monotonic
         }
+    }
+
+    /// Whom we greeted need not be one of us any more: it is told nothing before it has shown a chain that holds.
+    private mutating func mayAsk(_ peer: PeerID, _ now: Moment) -> Bool {
+        store.peers[peer] != nil && edges[peer]?.questions.admits(now: now.monotonic) == true
     }
 
     // MARK: Keeping and closing

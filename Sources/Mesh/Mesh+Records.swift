@@ -68,7 +68,7 @@ extension Mesh {
             }
         }
         guard let frame = opened ?? opening.open(bytes, digest: digest) else {
-            return refused(.malformed, from, now, &effects)
+            return refused(OpenedFrame.saysUnknown(bytes) ? .unsupported : .malformed, from, now, &effects)
         }
         return take(frame, arrival, now, &authority, &effects)
     }

@@ -49,6 +49,25 @@ package final class OpenedFrame: Sendable {
         purpose = frame.purpose
     }
 
+    /// Whether bytes that could not be opened are a record of this wire version with a value that isn't known here: a kind of lane, a
+    /// state. A later release may have added it, and who passes it on has understood it.
+    static func saysUnknown(_ bytes: [UInt8]) -> Bool {
+        guard let frame = try? SignedFrame(decoding: bytes) else { return false }
+        do {
+            switch frame.purpose {
+            case .peerRecord: _ = try PeerRecord(decoding: frame.payload)
+            case .announcement: _ = try Announcement(decoding: frame.payload)
+            case .beacon: _ = try Beacon(decoding: frame.payload)
+            default: break
+            }
+            return false
+        } catch WireError.unknownValue {
+            return true
+        } catch {
+            return false
+        }
+    }
+
     package var announcement: Announcement? {
         if case .announcement(let announcement) = content { announcement } else { nil }
     }

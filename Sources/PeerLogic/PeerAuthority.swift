@@ -38,7 +38,14 @@ struct PeerAuthority: MeshAuthority, Sendable {
     }
 
     mutating func take(revocation bytes: [UInt8], now: Moment) -> RevocationVerdict {
-        guard let notice = try? RevocationNotice(decoding: bytes) else { return .refused(.malformed) }
+        let notice: RevocationNotice
+        do {
+            notice = try RevocationNotice(decoding: bytes)
+        } catch {
+            // A later release may revoke other things.
+            if case .unknownValue = error { return .refused(.unsupported) }
+            return .refused(.malformed)
+        }
         do {
             guard try rules.insert(notice, atWall: now.wall) else { return .known }
             return .new(id: notice.id, until: notice.revocation.value.until)

@@ -65,6 +65,10 @@ struct ConductTests {
             unknown[3] = 200
             #expect(MeshPeer.refusals(hear(unknown, counter: number)) == [.unsupported])
         }
+        for number in UInt64(1)...10 {
+            let newer = victim.announcementWithUnknownLane(number, at: epoch)
+            #expect(MeshPeer.refusals(hear(newer, counter: number)) == [.unsupported])
+        }
         for magic in ["MXGB", "MXEP", "MXRV", "MXZZ"] {
             for _ in 0..<3 {
                 let refusals = MeshPeer.refusals(hear(Array(magic.utf8) + [2] + [UInt8](repeating: 7, count: 60)))
@@ -162,6 +166,45 @@ struct ConductTests {
         var effects: [MeshEffect] = []
         for _ in 0..<3 { effects += peer.handle(.garbage(from: unknown.id)) }
         #expect(effects.contains(.disconnect(unknown.id)) && !peer.mesh.hasEdge(to: unknown.id))
+    }
+
+    @Test("Greetings don't keep a peer whose chain holds no longer")
+    mutating func endedChain() {
+        let record = other.record(at: epoch)
+        #expect(isAdmitted(peer.handle(.hello(curveKey: other.curveKey, record: record))))
+        peer.authority.distrusted = [other.id]
+        for _ in 0..<20 {
+            peer.wait(milliseconds: 1_000)
+            _ = peer.handle(.tick)
+            #expect(!isAdmitted(peer.handle(.hello(curveKey: other.curveKey, record: record))))
+            _ = peer.handle(.message(from: other.id, .welcome(record: record)))
+        }
+        #expect(!peer.mesh.knownPeers.contains(other.id))
+    }
+
+    @Test("Whom this peer greeted is told nothing before it has shown a chain that holds")
+    mutating func questionsOfTheUnknown() {
+        let unknown = ToyOwner("unknown")
+        let answer = BootstrapAnswer(
+            nonce: [UInt8](repeating: 0, count: 24), chain: unknown.chain,
+            endpoints: Endpoints(host: "h", bootstrapPort: 1, controlPort: 2, gossipPort: 3), time: epoch)
+        _ = peer.handle(.bootstrapAnswered(address: "x", answer: answer))
+        peer.authority.distrusted = [unknown.id]
+        let nothing = [UInt64](repeating: 0, count: ControlMessage.bucketCount)
+        let questions: [ControlMessage] = [
+            .welcome(record: unknown.record(at: epoch)), .digestSummary(buckets: nothing, trust: 1),
+            .digestListing(buckets: [UInt8](0 ... .max), entries: []), .want(records: [RecordKeys.peer(other.id)]),
+            .snapshotRequest(request: 1, filter: .everything, cursor: nil),
+        ]
+        func isTold(_ effects: [MeshEffect]) -> Bool {
+            effects.contains { if case .send(unknown.id, _) = $0 { true } else { false } }
+        }
+        for question in questions { #expect(!isTold(peer.handle(.message(from: unknown.id, question))), "\(question)") }
+        peer.authority.distrusted = []
+        _ = peer.handle(.message(from: unknown.id, .welcome(record: unknown.record(at: epoch))))
+        for question in questions.dropFirst() {
+            #expect(isTold(peer.handle(.message(from: unknown.id, question))), "\(question)")
+        }
     }
 
     @Test("Of a message full of forgeries no more is checked than it takes to block who sent it")

@@ -62,6 +62,21 @@ struct ToyOwner {
         curveKey = CurveKey(BLAKE2b.digest(Array("curve \(name)".utf8)))
     }
 
+    /// As a later release may make it, with a kind of lane that this one doesn't know.
+    func announcementWithUnknownLane(_ number: UInt64, at wall: Int64) -> [UInt8] {
+        let announcement = Announcement(
+            version: Version(incarnation: 1, sequence: number), validity: Validity(issuedAt: wall, term: 8_000),
+            identity: SourceIdentity(model: "m", revision: "main", stage: .files), rank: 0, state: .live,
+            manifest: nil, introduction: nil, coverageEighths: 8, totalBytes: 1, lanes: [.tcp], slots: 1,
+            deviceKind: "")
+        var payload = announcement.encoded
+        // Behind the lane come two bytes of slots and the four of an empty kind of device.
+        payload[payload.count - 7] = 200
+        return SignedFrame(
+            purpose: .announcement, author: id, payload: payload, signature: toySignature([], by: id.digest)
+        ).encoded
+    }
+
     var chain: CertificateChain { chain(prefixes: [""]) }
 
     func chain(prefixes: [String]) -> CertificateChain {

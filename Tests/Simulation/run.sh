@@ -73,8 +73,8 @@ fi
 
 # Peers with which a scenario takes some seconds: more than the 32 up to which everybody hears everybody, and where the
 # degree matters more than 200. Time grows with the square.
-declare -A few=([e1]=250 [e2]=250 [e5]=100 [e6]=300 [e6-fan]=100 [e7]=40 [e8]=25 [e9]=15 [e10]=60 [e11]=25 [e12]=25 [loopback]=50
-    [d1]=32 [d2]=32 [d3]=100 [d4]=100 [d5]=63 [d6]=20)
+declare -A few=([e1]=250 [e2]=250 [e5]=100 [e6]=300 [e6-fan]=100 [e7]=40 [e8]=25 [e9]=15 [e10]=60 [e11]=25 [e12]=25 [e13]=60 [e14]=100 [e15]=100 [e16]=100 [loopback]=50
+    [d1]=32 [d2]=32 [d3]=100 [d4]=100 [d5]=63 [d6]=20 [d7]=32)
 few_others=150
 swarm_s=30
 # Longest time one run may take before it counts as hanging.

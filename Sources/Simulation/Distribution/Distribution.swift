@@ -48,6 +48,8 @@ package struct Distribution: Sendable {
     /// Settings of the scheduler.
     package var tuning = FanInConfiguration()
     package var faults: [Fault] = []
+    /// Hosts beside the others that say they have everything.
+    package var liars = SwarmLiars()
     package var mutant: SwarmMutant?
     package var expected: [String: Bound] = [:]
     /// When a run that isn't done has failed, nanoseconds.

@@ -51,7 +51,7 @@ extension DistributionRun {
             target.doneAt.map { Double($0 - (target.startedAt ?? 0)) / 1e9 }
         }.max()
         let size = Double(swarm.layout.totalBytes)
-        let sources = swarm.hosts.filter { !$0.isTarget }.map { swarm.network.carried[$0.up] / size }
+        let sources = swarm.hosts.filter { !$0.isTarget && !$0.isLiar }.map { swarm.network.carried[$0.up] / size }
         let relays = swarm.hosts.filter(\.isTarget).map { swarm.network.carried[$0.up] / size }
         let serving = swarm.hosts.filter { $0.readsMost > 0 }
         let reads = serving.map { Double($0.readsMost) }

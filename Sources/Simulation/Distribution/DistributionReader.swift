@@ -6,7 +6,7 @@ enum DistributionReader {
     private static let keys = [
         "model", "ranks", "nic", "sources", "loaders", "disk", "targets", "zones", "link", "slow", "chunks", "start",
         "rolling", "relays", "slots", "fan_in", "known", "latency", "gossip", "refresh",
-        "fan_in_settings", "faults", "plant",
+        "fan_in_settings", "faults", "plant", "liars",
     ]
 
     static func read(_ node: ScenarioNode, name: String, path: String) throws(ScenarioError) -> Distribution {
@@ -35,6 +35,7 @@ enum DistributionReader {
         if let value = map["relays"] { distribution.areRelays = try value.flag() }
         if let value = map["rolling"] { distribution.rolling = try value.count(in: 1...100_000) }
         if let value = map["known"] { distribution.known = try value.count(in: 1...100_000) }
+        if let value = map["liars"] { distribution.liars = try SwarmLiars.read(value) }
         if let value = map["plant"] { distribution.mutant = try value.word() }
         for fault in try map["faults"]?.list() ?? [] { distribution.faults.append(try self.fault(fault)) }
         guard distribution.sources + distribution.loaders > 0 else {

@@ -29,6 +29,8 @@ package struct DistributionRun {
         alone = try Self.lone(distribution, settings, scale)
         var generator = RandomStreams.generator(seed, .work)
         var plans = Self.plans(distribution, scale, &generator)
+        let rate = distribution.rankNIC * scale
+        plans += distribution.liars.plans(up: rate, down: rate, zones: distribution.zones, from: plans.count)
         var faults = RandomStreams.generator(seed, .faults)
         var moments: [(host: Int, fault: Distribution.Fault.Kind, at: UInt64)] = []
         for fault in distribution.faults {
@@ -96,6 +98,7 @@ package struct DistributionRun {
         _ fault: Distribution.Fault, _ plans: [SwarmHostPlan], _ generator: inout SeededGenerator
     ) -> [Int] {
         var candidates = plans.indices.filter { index in
+            guard plans[index].lie == nil else { return false }
             let isTarget = !plans[index].isOrigin && plans[index].disk == nil
             switch fault.role {
             case .sources: return !isTarget

@@ -17,8 +17,8 @@ extension Swarm {
     mutating func probed(_ host: Int, by reader: Int, _ request: UInt64) {
         let (peer, moment) = (hosts[reader].peer, moment)
         var (free, isReserved) = hosts[host].ledger.probe(by: peer, now: moment)
-        if settings.mutant == .load { (free, isReserved) = (settings.ledger.slots, true) }
-        hosts[host].promises[reader] = isReserved ? now + settings.ledger.reservation : nil
+        if settings.mutant == .load || hosts[host].isLiar { (free, isReserved) = (settings.ledger.slots, true) }
+        hosts[host].promises[reader] = isReserved && !hosts[host].isLiar ? now + settings.ledger.reservation : nil
         answer(
             .probeAnswered(
                 hosts[host].peer, request: request, freeSlots: free, reserved: isReserved,
@@ -31,7 +31,7 @@ extension Swarm {
         let id = LeaseID(SHA256.digest(withUnsafeBytes(of: UInt64(leases)) { Array($0) }))
         let (peer, moment) = (hosts[reader].peer, moment)
         let promise = hosts[host].promises.removeValue(forKey: reader)
-        guard
+        guard hosts[host].plan.lie?.grants ?? true,
             let (lease, replaced) = hosts[host].ledger.request(
                 by: peer, manifest: ManifestID(.zero), id: id, now: moment)
         else {
@@ -60,7 +60,8 @@ extension Swarm {
 
     /// What a source says that it has; built wrongly, it says everything.
     private func haveMap(of host: Int) -> ChunkSet {
-        settings.mutant == .holdings ? ChunkSet(chunkCount: settings.chunks, full: true) : hosts[host].have
+        settings.mutant == .holdings || hosts[host].isLiar
+            ? ChunkSet(chunkCount: settings.chunks, full: true) : hosts[host].have
     }
 
     mutating func renew(_ lease: LeaseID, of reader: Int, by host: Int) {
@@ -84,12 +85,16 @@ extension Swarm {
     mutating func requested(_ lease: LeaseID, _ chunk: Int, _ isCopy: Bool) {
         guard let lane = lanes[lease], !lane.isClosing else { return }
         let source = lane.source
-        let isHeld = hosts[source].have.contains(chunk)
+        let lie = answerOfLiar(lease, chunk, at: source)
+        guard lie.isServed else { return lie.event.map { answer($0, to: lane.reader) } ?? () }
+        let isHeld = hosts[source].have.contains(chunk) || hosts[source].isLiar
         guard isHeld || settings.mutant == .holdings else {
             return answer(.failed(lease, chunk: chunk, .notAvailable), to: lane.reader)
         }
         if !isHeld { violated(.holding, source, "it sends chunk \(chunk), which it doesn't have") }
-        let isSpoiled = hosts[source].spoiled.contains(chunk) || hosts[source].plan.corrupts.happens(using: &generator)
+        let isSpoiled =
+            hosts[source].isLiar || hosts[source].spoiled.contains(chunk)
+            || hosts[source].plan.corrupts.happens(using: &generator)
         served(1, by: source)
         network.ask(
             SwarmNetwork.Request(

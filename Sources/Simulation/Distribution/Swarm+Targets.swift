@@ -66,9 +66,10 @@ extension Swarm {
         for other in known where other != host && hosts[other].isAnnounced {
             candidates.append(
                 SourceCandidate(
-                    peer: hosts[other].peer, lanes: Self.lanes, isComplete: hosts[other].have.isFull,
+                    peer: hosts[other].peer, lanes: Self.lanes,
+                    isComplete: hosts[other].have.isFull || hosts[other].isLiar,
                     closeness: hosts[other].plan.zone == zone ? .sameZone : .far,
-                    isFull: hosts[other].ledger.slotsInUse >= settings.ledger.slots))
+                    isFull: !hosts[other].isLiar && hosts[other].ledger.slotsInUse >= settings.ledger.slots))
         }
         return candidates
     }

@@ -74,7 +74,7 @@ package struct Swarm {
                     index: index, peer: peer, plan: plan, up: network.addLink(plan.up),
                     down: network.addLink(plan.down),
                     ledger: SourceLedger(configuration: ledgerSettings, generation: generator.next() >> 16),
-                    have: ChunkSet(chunkCount: settings.chunks, full: plan.isOrigin)))
+                    have: ChunkSet(chunkCount: settings.chunks, full: plan.isOrigin && plan.lie == nil)))
         }
         for index in hosts.indices where !plans[index].isOrigin {
             if let count = settings.acquaintances { acquaint(index, count) }
@@ -85,7 +85,7 @@ package struct Swarm {
                 waitingTargets.append(index)
             }
         }
-        oldOrigins = hosts.indices.filter { plans[$0].isOrigin }
+        oldOrigins = hosts.indices.filter { plans[$0].isOrigin && plans[$0].lie == nil }
         waitingTargets.reverse()
         for _ in 0..<(settings.rolling ?? 0) { startNext() }
         schedule(.refresh, at: 0, after: 0)

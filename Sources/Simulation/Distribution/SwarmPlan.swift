@@ -17,6 +17,8 @@ package struct SwarmHostPlan: Hashable, Sendable {
     package var isServing = true
     /// Part of what it serves that comes with wrong bytes.
     package var corrupts = Share.zero
+    /// How it lies; it has nothing then.
+    package var lie: SwarmLie?
 
     package init(up: Double, down: Double, zone: Int = 0, isOrigin: Bool = false) {
         self.up = up

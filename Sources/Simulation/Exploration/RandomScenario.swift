@@ -7,7 +7,10 @@ package enum RandomScenario {
     private static let chaos = 20
     /// So long all may need to agree once the faults are over: a validity's end, 25 s at most, and greetings of the lost.
     private static let calm = 45
-    private static let kinds = ["announce", "crash", "depart", "pause", "partition", "loss", "skew", "turn", "restart"]
+    private static let kinds = [
+        "announce", "crash", "depart", "pause", "partition", "loss", "skew", "turn", "restart",
+        "expire", "revoke", "rotate", "thin", "slow", "upgrade",
+    ]
 
     package static func text(seed: UInt64) -> String {
         var generator = RandomStreams.generator(seed, .work, 7)
@@ -19,7 +22,7 @@ package enum RandomScenario {
             "mesh: {direct_peers: \(number(4...32)), degree: \(number(4...8))}", "network:",
             "  latency: {uniform: [0.2ms, \(number(1...20))ms]}",
             "  loss: {gossip: \(number(0...10))%, control: \(number(0...1))%}", "  duplication: \(number(0...5))%",
-            "timeline:",
+            number(0...2) > 0 ? "certificates: 24h" : "certificates: \(number(70...120))s", "timeline:",
         ]
         let used = kinds.filter { _ in number(0...2) > 0 }
         var steps: [(at: Int, text: String)] = []
@@ -51,6 +54,14 @@ package enum RandomScenario {
             let ways = ["both", "in", "out"]
             return "partition: {\(share), for: \(number(1...6))s, blocks: \(ways[number(0...2)])}"
         case "loss": return "loss: {gossip: \(number(0...60))%, control: \(number(0...5))%}"
+        case "expire": return "expire: {share: \(number(5...20))%, for: \(number(1...5))s}"
+        case "thin": return "thin: {\(share), to: 0.\(number(1...9))Mbit, for: \(number(1...6))s}"
+        case "slow": return "slow: {\(share), by: \(number(2...100)), for: \(number(1...6))s}"
+        case "upgrade": return "upgrade: {\(share)}"
+        case "revoke": return "revoke: {count: \(number(1...2))}"
+        case "rotate":
+            let revoking = Bool.random(using: &generator) ? ", for: 3s" : ""
+            return "rotate: {share: \(number(50...100))%\(revoking)}"
         case "skew": return "skew: {\(share), by: \(number(-2...2))s}"
         default:
             let kinds = Misbehaviour.allCases

@@ -25,19 +25,20 @@ extension Simulation {
         case .mute: nil
         case .drop: head.hops > 0 ? nil : time
         case .delay: time + Self.lateness
-        case .replay, .forge, .equivocate, .spam, nil: time
+        case .replay, .forge, .equivocate, .boast, .eclipse, .spam, nil: time
         }
     }
 
     func misbehave(_ peer: SimulatedPeer) {
         guard peer.isAlive, let misbehaviour = peer.misbehaviour, let period = misbehaviour.period else { return }
-        for _ in 0..<(misbehaviour == .equivocate ? 1 : Self.burst) {
+        for _ in 0..<(period >= Duration64.second ? 1 : Self.burst) {
             switch misbehaviour {
             case .replay: if let frame = peer.heard.randomElement(using: &faultGenerator) { inject(frame, from: peer) }
             case .forge: if let frame = forged(by: peer) { inject(frame, from: peer) }
             case .spam: if let frame = spoiled(by: peer) { inject(frame, from: peer) }
             case .equivocate: contradict(peer)
-            case .mute, .drop, .delay: break
+            case .boast: boast(peer)
+            case .mute, .drop, .delay, .eclipse: break
             }
         }
         schedule(.misbehave(peer.index), after: period)
@@ -95,6 +96,16 @@ extension Simulation {
         else { return nil }
         return SignedFrame(purpose: frame.purpose, author: frame.author, payload: frame.payload, signature: signature)
             .encoded
+    }
+
+    /// The content of another one's machine, as if it were its own; or everything is taken back.
+    private func boast(_ peer: SimulatedPeer) {
+        let offering = machines.filter { $0.offers && $0.index != peer.machine }
+        guard let victim = offering.randomElement(using: &faultGenerator) else { return }
+        let content = content(ofMachine: victim.index)
+        let isOffered = peer.boasts.contains(victim.index)
+        if isOffered { peer.boasts.remove(victim.index) } else { peer.boasts.insert(victim.index) }
+        arrived(.local(isOffered ? .withdraw(content.manifest.id) : .serve(content)), at: peer)
     }
 
     /// Half of those that listen are told one thing, half another, both rightly signed.

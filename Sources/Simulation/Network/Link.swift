@@ -17,6 +17,8 @@ struct Link {
     /// When the last message that we sent it arrives: messages on a channel don't overtake each other. Nanoseconds.
     var lastControl: UInt64 = 0
     var lastGossip: UInt64 = 0
+    /// When the gossip frames leave that wait for a thin link of ours, ascending.
+    var departures: [UInt64] = []
     /// Messages of the other that wait for us.
     var waiting = 0
     /// Until when nothing that the other sends is looked at.

@@ -11,6 +11,14 @@ package enum Invariant: String, Hashable, Sendable, CaseIterable {
     case resurrection = "what is gone does not come back"
     /// Nothing is taken that its owner didn't sign.
     case authorship = "nobody is believed but the author"
+    /// What somebody says after its certificate's end is not taken, and what it had said before is not chosen for longer than that held.
+    case certificates = "nobody is believed after its certificate's end"
+    /// Who knows of a revocation takes and chooses nothing of the revoked.
+    case revocations = "nobody is believed who is known to be revoked"
+    /// Who is outside learns nothing of those inside any more.
+    case secrecy = "who is not believed is told nothing"
+    /// Nobody is punished who neither lies nor is built wrongly.
+    case standing = "nobody honest is blocked or quarantined"
     case sizes = "messages keep to their bounds"
     case progress = "a tick moves the next deadline on"
     case joining = "everybody who starts gets in"

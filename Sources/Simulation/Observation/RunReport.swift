@@ -93,7 +93,7 @@ package struct RunReport: Sendable {
 extension Simulation {
     func report() -> RunReport {
         var values: [(MetricName, Double?)] = spreads.flatMap { spread in
-            spread.metrics { index in peers[index].isAlive && peers[index].misbehaviour == nil }
+            spread.metrics { index in peers[index].isAlive && peers[index].isTrusted }
         }
         values += watches.filter { $0.label != ConditionWatch.liveness }.map {
             (MetricName.watch($0.label), $0.heldAfter.map(Self.milliseconds))
@@ -107,7 +107,7 @@ extension Simulation {
                 RunReport.Metric(
                     name: name.reported, value: value.map(Self.rounded), bound: scenario.expected[name.reported])
             } + missing(values.map(\.0)), events: events, duration: now, replay: replay,
-            curves: spreads.map { spread in spread.curve { peers[$0].isAlive && peers[$0].misbehaviour == nil } })
+            curves: spreads.map { spread in spread.curve { peers[$0].isAlive && peers[$0].isTrusted } })
     }
 
     /// What was expected and never came to be measured.

@@ -13,21 +13,24 @@ extension Simulation {
             if owner == peer.index {
                 signed(id, version, purpose, validUntil, frame, by: peer, time)
             } else if peer.misbehaviour == nil {
+                noteTrust(of: peers[owner], frame, by: peer)
                 let version =
                     purpose == .announcement ? signedVersion(version, peers[owner].id, at: peer) : version
                 took(id, version, purpose, validUntil, of: owner, by: peer, time)
             }
-        case .renewed(let owner, let validUntil, let version, _):
+        case .renewed(let owner, let validUntil, let version, let beacon):
             trace.add(owner.digest.leadingWord)
             trace.add(version.sequence)
             guard let owner = index(of: owner) else { return }
             if owner == peer.index {
                 truth.renewed(until: validUntil, by: owner)
             } else if peer.misbehaviour == nil {
+                noteTrust(of: peers[owner], beacon, by: peer)
                 renewed(owner, until: validUntil, version, at: peer)
             }
         case .gone(let owner):
             trace.add(owner.digest.leadingWord)
+            if let owner = index(of: owner) { noteGone(peers[owner], at: peer) }
             guard let owner = index(of: owner), truth.saysFarewell(owner, at: now),
                 invariants.isWatched(peer.index)
             else {
@@ -35,10 +38,16 @@ extension Simulation {
             }
             invariants.letGo(of: owner, by: peer.index, wall: wall(of: peer.machine))
         case .channel(let other, let isUp): trace.add(other.digest.leadingWord ^ (isUp ? 4 : 5))
-        case .revoked(let id, _, _): trace.add(id.leadingWord)
-        case .blocked(let other): trace.add(other.digest.leadingWord ^ 6)
+        case .revoked(let id, _, let notice):
+            trace.add(id.leadingWord)
+            noteRevocation(notice, at: peer)
+        case .blocked(let other):
+            trace.add(other.digest.leadingWord ^ 6)
+            notePunished(other, by: peer)
         case .neighbour(let other, let isUp): trace.add(other.digest.leadingWord ^ (isUp ? 1 : 2))
-        case .quarantined(let other): trace.add(other.digest.leadingWord ^ 3)
+        case .quarantined(let other):
+            trace.add(other.digest.leadingWord ^ 3)
+            notePunished(other, by: peer)
         case .refused(let other, let reason):
             trace.add(other?.digest.leadingWord ?? 0)
             trace.add(reason.rawValue)

@@ -27,6 +27,8 @@ struct Traffic {
     var queueDrops = 0
     var recordsHeld = 0
     /// Offers of peers that run, as others that run looked for them, and how many of those they didn't see.
+    /// Times that a peer that runs and is certified was held for gone.
+    var wronglyGone = 0
     var looks = 0
     var hidden = 0
     /// The part of the time that the busiest honest peer's thread worked, percent.
@@ -71,7 +73,8 @@ struct Traffic {
             (.controlMessages, rate(control.messages)), (.controlBytes, rate(control.bytes)),
             (.copies, delivered > 0 ? Double(delivered + duplicates) / Double(delivered) : nil),
             (.hidden, looks > 0 ? Double(hidden) / Double(looks) * 100 : nil), (.busiest, busiest),
-            (.records, Double(recordsHeld)), (.lost, Double(gossipLost)), (.dropped, Double(queueDrops)),
+            (.records, Double(recordsHeld)), (.wronglyGone, Double(wronglyGone)),
+            (.lost, Double(gossipLost)), (.dropped, Double(queueDrops)),
         ]
     }
 }

@@ -28,6 +28,7 @@ struct Truth {
         var hasDeparted = false
         var isOver = false
         var isLiar = false
+        var isOutside = false
     }
 
     private(set) var hasLiars = false
@@ -54,6 +55,12 @@ struct Truth {
     mutating func lie(_ process: Int) {
         processes[process].isLiar = true
         hasLiars = true
+        cachedChoosable = nil
+    }
+
+    /// Whether it is to be believed may change, where lies never end.
+    mutating func setOutside(_ process: Int, _ isOutside: Bool) {
+        processes[process].isOutside = isOutside
         cachedChoosable = nil
     }
 
@@ -100,7 +107,8 @@ struct Truth {
         mutating get {
             if let cachedChoosable { return cachedChoosable }
             var offered: [Offered] = []
-            for process in processes where !process.isOver && !process.hasDeparted && !process.isLiar {
+            for process in processes where !process.isOver && !process.hasDeparted {
+                guard !process.isLiar, !process.isOutside else { continue }
                 for (record, version) in process.offers {
                     offered.append(Offered(owner: process.id, record: record, version: version))
                 }

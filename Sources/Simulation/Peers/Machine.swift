@@ -17,6 +17,13 @@ struct Machine {
     var process: Int?
     /// How far its wall clock is ahead, milliseconds.
     var skew: Int64 = 0
+    /// Bytes a second that it can send, nil: any; and when its link has sent what there is, nanoseconds.
+    var uplink: Double?
+    var uplinkFreeAt: UInt64 = 0
+    /// How many times as long its processor takes as one that works well.
+    var slowness: UInt64 = 1
+    /// Whom a process that starts there asks first; nil: whom everybody asks.
+    var contacts: [String]?
     /// A model that each process there offers from its start.
     var offers = false
     /// How each process there is built wrongly.

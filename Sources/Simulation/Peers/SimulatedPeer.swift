@@ -30,10 +30,24 @@ final class SimulatedPeer {
     var stoppedWall: Int64?
     /// How it is built wrongly.
     let faults: [PlantedFault]
+    /// What it is certified with.
+    var token: TokenID?
+    /// Since when nobody should believe it, by the true time: its token is over, or it is revoked. Milliseconds since 1970.
+    var outsideSince: Int64?
+    /// When a new token let it in again, nanoseconds of the run; 0 when it never was outside.
+    var insideSince: UInt64 = 0
+    /// Whether its very key is revoked, so that no token lets it in again.
+    var isRevoked = false
+    /// What it knows to be revoked, and from when on, milliseconds since 1970.
+    var knownRevocations: [RevocationSubject: Int64] = [:]
     /// How it lies; the frames that it lies with, and the counter of its last gossip frame.
     var misbehaviour: Misbehaviour?
     var heard: [[UInt8]] = []
     var lastCounter: UInt64 = 0
+    /// Whether it is of a newer release, which understands what others of it say.
+    var isNewer = false
+    /// Machines whose offers it claims to have.
+    var boasts: Set<Int> = []
     let signer: any MessageSigner
 
     init(index: Int, machine: Machine, secrets: SimulatedSecrets, logic: PeerLogic) {
@@ -48,6 +62,9 @@ final class SimulatedPeer {
     }
 
     var isAlive: Bool { running != nil }
+
+    /// Whether what it says and knows counts: it neither lies nor is it outside.
+    var isTrusted: Bool { misbehaviour == nil && outsideSince == nil }
 
     /// The process is over; what it held is let go.
     func end() {

@@ -31,6 +31,12 @@ enum Happening {
     case store(step: Int)
     /// A server comes back with what the store held.
     case restore(machine: Int, step: Int)
+    /// A peer of a newer release says what others don't know.
+    case saysNews(Int)
+    case speedsUp(machine: Int)
+    /// The token that a process has is over, if it still is its token.
+    case tokenEnds(Int, TokenID)
+    case tokenRevoked(TokenID)
 }
 
 /// An attempt to connect, about to succeed or fail.

@@ -48,7 +48,7 @@ extension Simulation {
     private func agrees() -> Bool {
         let expected = truth.choosable
         return holdsForAll { peer, running in
-            guard peer.misbehaviour == nil else { return true }
+            guard peer.isTrusted else { return true }
             var sources = running.lend { $0.mesh.sources(atWall: moment(of: peer).wall) }
             if truth.hasLiars { sources.removeAll { index(of: $0.peerID).map(truth.isLiar) ?? false } }
             return sources.count == expected.count
@@ -78,7 +78,7 @@ extension Simulation {
 
     /// Listening is looked at without its direction.
     private func isConnected() -> Bool {
-        let living = self.living.filter { $0.misbehaviour == nil }
+        let living = self.living.filter(\.isTrusted)
         var groups = DisjointGroups(count: peers.count)
         for peer in living {
             for other in peer.links.others where peer.links[other].isListening && peers[other].isAlive {
@@ -93,7 +93,7 @@ extension Simulation {
 
     /// Whether a peer and its machine work as they should: neither lie, nor stand still, nor have a wrong clock.
     private func isSound(_ peer: SimulatedPeer) -> Bool {
-        peer.misbehaviour == nil && !peer.isDeparting && peer.busyUntil < now + Duration64.second
+        peer.isTrusted && !peer.isDeparting && peer.busyUntil < now + Duration64.second
             && machines[peer.machine].skew == 0
     }
 
@@ -137,6 +137,7 @@ extension Simulation {
             traffic.recordsHeld = max(traffic.recordsHeld, running.lend { $0.mesh.recordCount })
             let wall = wall(of: peer.machine)
             lookForHidden(by: peer, running)
+            auditTrust(of: peer, running)
             for source in running.lend({ $0.mesh.sources(atWall: moment(of: peer).wall) }) {
                 guard let owner = index(of: source.peerID) else { continue }
                 let id = RecordKeys.announcement(

@@ -99,7 +99,7 @@ extension Simulation {
         let effects = peer.running?.handle(event, now: moment(of: peer)) ?? []
         let verified = book.verifications - before
         let work = scenario.work
-        let done = now + work.message + UInt64(verified) * work.verification
+        let done = now + machines[peer.machine].slowness * (work.message + UInt64(verified) * work.verification)
         peer.busyUntil = max(peer.busyUntil, done)
         if phase == .running, now >= base { peer.worked += done - now }
         perform(effects, of: peer, at: done)

@@ -41,7 +41,9 @@ extension Simulation {
             peer.links[other].blockedUntil = time + nanoseconds
         case .publish(let other, let head, let frame):
             peer.lastCounter = max(peer.lastCounter, head.counter)
-            guard let departure = departure(of: head, from: peer, at: time) else { return }
+            guard peer.misbehaviour != .eclipse || isOfEclipse(frame),
+                let departure = departure(of: head, from: peer, at: time)
+            else { return }
             publish(frame, head, from: peer, to: other, at: departure)
         case .changed(let change): observe(change, at: peer, time)
         }
@@ -51,7 +53,11 @@ extension Simulation {
 
     /// On the sender's own channel, else on the one that the receiver opened and the sender admitted; else nobody takes it.
     private func send(_ message: ControlMessage, from peer: SimulatedPeer, to id: PeerID, at time: UInt64) {
-        let bytes = message.encoded
+        guard let message = eclipsed(message, from: peer) else { return }
+        send(message.encoded, from: peer, to: id, at: time)
+    }
+
+    func send(_ bytes: [UInt8], from peer: SimulatedPeer, to id: PeerID, at time: UInt64) {
         let digest = TraceHash.digest(of: bytes)
         trace.add(digest)
         if bytes.count > WireLimits.controlMessage {
@@ -66,8 +72,9 @@ extension Simulation {
             traffic.controlLost += 1
             return
         }
+        let departure = departure(of: bytes.count, from: peer.machine, at: time)
         let arrival = max(
-            time + network.latency(from: peer.machine, to: peers[to].machine),
+            departure + network.latency(from: peer.machine, to: peers[to].machine),
             peer.links[to].lastControl + 1)
         peer.links[to].lastControl = arrival
         schedule(.arrival(to: to, .control(from: peer.index, channel, bytes, digest: digest)), at: arrival)
@@ -92,6 +99,12 @@ extension Simulation {
         }
         traffic.sentGossip(bytes: Self.headSize + frame.count)
         noteSend(frame)
+        guard hasRoom(from: peer, to: to, at: time) else {
+            traffic.queueDrops += 1
+            return
+        }
+        let departure = departure(of: Self.headSize + frame.count, from: peer.machine, at: time)
+        if machines[peer.machine].uplink != nil { peer.links[to].departures.append(departure) }
         let machine = peers[to].machine
         guard !network.isCut(from: peer.machine, to: machine), !network.losesGossip() else {
             traffic.gossipLost += 1
@@ -100,7 +113,7 @@ extension Simulation {
         let copies = network.duplicates() ? 2 : 1
         for _ in 0..<copies {
             let latency = network.latency(from: peer.machine, to: machine)
-            let arrival = max(time + latency, peer.links[to].lastGossip + 1)
+            let arrival = max(departure + latency, peer.links[to].lastGossip + 1)
             peer.links[to].lastGossip = arrival
             schedule(
                 .arrival(to: to, .gossip(from: peer.index, head: head, frame: frame, digest: digest)),

@@ -37,6 +37,14 @@ extension Simulation {
         case .turn(let selection, let misbehaviour):
             for peer in select(selection, isHonest: true) { turn(peer, into: misbehaviour) }
         case .outage: endServers()
+        case .eclipse(let selection, let contacts, let lying):
+            eclipse(select(selection, isHonest: true), contacts: contacts, lying: lying)
+        case .upgrade(let selection): for peer in select(selection, isHonest: true) { upgrade(peer) }
+        case .thin(let selection, let rate, let duration): thin(select(selection), to: rate, for: duration)
+        case .slow(let selection, let factor, let duration): slow(select(selection), by: factor, for: duration)
+        case .expire(let selection, let time): expire(select(selection), after: time)
+        case .revoke(let selection): revoke(select(selection))
+        case .rotate(let selection, let time): rotate(select(selection), revokesAfter: time)
         }
     }
 
@@ -47,7 +55,7 @@ extension Simulation {
         schedule(.start(machine: machine), after: delay)
     }
 
-    private func depart(_ peer: SimulatedPeer) {
+    func depart(_ peer: SimulatedPeer) {
         peer.isDeparting = true
         truth.depart(peer.index)
         arrived(.local(.depart), at: peer)
@@ -91,7 +99,7 @@ extension Simulation {
     /// A peer that lives offers a model that nobody has offered yet.
     private func announce(_ label: String) {
         let candidates = living.filter {
-            $0.role == .peer && $0.misbehaviour == nil && !$0.isDeparting && $0.busyUntil <= now + Duration64.second
+            $0.role == .peer && $0.isTrusted && !$0.isDeparting && $0.busyUntil <= now + Duration64.second
         }
         guard let peer = candidates.randomElement(using: &workGenerator) else { return }
         let content = content("announcement \(spreads.count)")

@@ -40,7 +40,11 @@ extension Step {
         case .pause(_, let duration): at + duration
         case .partition(_, _, let duration): at + (duration ?? 0)
         case .outage(let down, _): at + down
-        case .announce, .withdraw, .skew, .heal, .loss, .watch, .plant, .turn: at
+        case .expire(_, let time): at + time
+        case .eclipse: at + Duration64.second
+        case .thin(_, _, let duration), .slow(_, _, let duration): at + (duration ?? 0)
+        case .rotate(_, let time): at + (time ?? 0)
+        case .announce, .withdraw, .skew, .heal, .loss, .watch, .plant, .turn, .revoke, .upgrade: at
         }
     }
 }

@@ -22,7 +22,7 @@ package final class Simulation {
     package let seed: UInt64
     let book: SignatureBook
     let frames = SharedFrames()
-    let cluster: SimulatedCluster
+    var cluster: SimulatedCluster
     let seeds: [String]
     var network: Network
     var machines: [Machine]
@@ -51,6 +51,7 @@ package final class Simulation {
     var spreads: [Spread] = []
     var watches: [ConditionWatch] = []
     var invariants: Invariants
+    let watchesTrust: Bool
     var auditRound = 0
     /// The process that last broke a condition.
     var lastDisagreeing = 0
@@ -60,10 +61,11 @@ package final class Simulation {
         self.scenario = scenario
         self.seed = seed
         book = SignatureBook(seed: seed)
-        cluster = try SimulatedCluster(book: book, seed: seed)
+        cluster = try SimulatedCluster(book: book, seed: seed, certificateLife: scenario.certificateLife)
         network = Network(settings: scenario.network, zones: scenario.zones, seed: seed)
         faultGenerator = RandomStreams.generator(seed, .faults)
         workGenerator = RandomStreams.generator(seed, .work)
+        watchesTrust = scenario.endsTrust
         invariants = Invariants(peers: scenario.peers + scenario.servers)
         machines = (0..<scenario.servers + scenario.peers).map { index in
             Machine(
@@ -163,6 +165,10 @@ package final class Simulation {
         case .livenessDue: auditLiveness()
         case .store(let step): store(for: step)
         case .restore(let machine, let step): restore(machine, step)
+        case .saysNews(let index): sayNews(peers[index])
+        case .speedsUp(let machine): speedUp(machine)
+        case .tokenEnds(let index, let token): tokenEnded(token, of: peers[index])
+        case .tokenRevoked(let token): tokenRevoked(token)
         }
     }
 
@@ -230,7 +236,8 @@ package final class Simulation {
         var generator = RandomStreams.generator(seed, .peer, index)
         let secrets = SimulatedSecrets(book: book, generator: SeededGenerator(seed: generator.next()))
         var configuration = PeerConfiguration(
-            presence: machines[machine].presence, seeds: seeds.filter { $0 != machines[machine].address },
+            presence: machines[machine].presence,
+            seeds: (machines[machine].contacts ?? seeds).filter { $0 != machines[machine].address },
             lanes: [.tcp])
         configuration.mesh = scenario.meshOfRun
         for fault in machines[machine].faults { fault.spoil(&configuration.mesh) }
@@ -243,6 +250,7 @@ package final class Simulation {
                 verifier: verifier(machine), opening: opening(machine, secrets), generator: generator, now: started)
         else { preconditionFailure("the run's own token holds for a year on either side") }
         let peer = SimulatedPeer(index: index, machine: machines[machine], secrets: secrets, logic: logic)
+        peer.token = cluster.token(of: machines[machine].role).grant.value.id
         peers.append(peer)
         livingCount += 1
         indices.insert(peer.id.digest.leadingWord, index)
@@ -253,7 +261,7 @@ package final class Simulation {
         deliver(.local(.start(machines[machine].endpoints)), to: peer)
     }
 
-    private func content(ofMachine machine: Int) -> ServedContent { content("offer of \(machine)") }
+    func content(ofMachine machine: Int) -> ServedContent { content("offer of \(machine)") }
 
     /// A model that nobody else offers, of one chunk whose bytes are not there.
     func content(_ model: String) -> ServedContent {

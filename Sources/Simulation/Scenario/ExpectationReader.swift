@@ -68,6 +68,7 @@ package struct MetricName: Hashable, Sendable {
     static let records = MetricName("records_held_most", .number)
     static let hidden = MetricName("hidden_offers", .percent)
     static let busiest = MetricName("busiest_peer", .percent)
+    static let wronglyGone = MetricName("wrongly_gone", .number)
     static let lost = MetricName("gossip_lost", .number)
     static let dropped = MetricName("queue_drops", .number)
 
@@ -82,7 +83,7 @@ package struct MetricName: Hashable, Sendable {
         }
         return labelled + [
             joined, gossipMessages, gossipBytes, controlMessages, controlBytes, copies, hidden, busiest,
-            records, lost, dropped,
+            records, wronglyGone, lost, dropped,
         ]
     }
 }

@@ -27,6 +27,8 @@ package struct Scenario: Sendable {
     package var expected: [String: Bound] = [:]
     /// With more peers than this only changes are simulated: all know each other from the start, and nobody sends beacons.
     package var changesOnlyAbove: Int?
+    /// How long a certificate lives, milliseconds; at half of that it is made anew, but not sooner than a minute after the last one.
+    package var certificateLife = ValidityLimits.certificate
     /// So long after the last step all must agree, nanoseconds; nil: it isn't asked.
     package var liveness: UInt64?
 
@@ -38,6 +40,17 @@ package struct Scenario: Sendable {
     /// Whether nothing but changes is simulated: beacons cost each peer what the mesh has of others, so the run would cost the
     /// square of the peers in each period.
     package var isOfChangesOnly: Bool { changesOnlyAbove.map { peers > $0 } ?? false }
+
+    /// Whether anybody's certificate may end or be revoked in a run.
+    var endsTrust: Bool {
+        certificateLife != ValidityLimits.certificate
+            || timeline.contains { step in
+                switch step.action {
+                case .expire, .revoke, .rotate: true
+                default: false
+                }
+            }
+    }
 
     /// The settings of a peer's mesh in a run of this scenario.
     var meshOfRun: MeshConfiguration {
@@ -104,6 +117,20 @@ package enum Action: Hashable, Sendable {
     case plant(PlantedFault, Selection)
     /// Peers begin to lie, and go on until the end.
     case turn(Selection, into: Misbehaviour)
+    /// Peers start anew, and know nobody but a few contacts, of which a share tries to eclipse the mesh.
+    case eclipse(Selection, contacts: Int, lying: Share)
+    /// Peers are of a newer release from now on: they say what no other knows, beside what all know.
+    case upgrade(Selection)
+    /// What machines send goes through a link of so many bytes a second.
+    case thin(Selection, to: Double, duration: UInt64?)
+    /// Processors take so many times as long for everything.
+    case slow(Selection, by: Int, duration: UInt64?)
+    /// Peers are given a join token that ends after a time, and get no other.
+    case expire(Selection, after: UInt64)
+    /// The keys of peers are revoked.
+    case revoke(Selection)
+    /// Peers are given a new join token, as whoever starts from now on; with a time the old one is revoked after it.
+    case rotate(Selection, revokesAfter: UInt64?)
     /// The servers end, and come back after a time with what their store held so long before they ended.
     case outage(down: UInt64, rollback: UInt64)
 }

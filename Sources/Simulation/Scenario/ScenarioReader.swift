@@ -64,7 +64,7 @@ package enum ScenarioReader {
     private static func scenario(_ node: ScenarioNode, _ path: String) throws(ScenarioError) -> Scenario {
         let map = try node.map([
             "peers", "servers", "offers", "zones", "join", "mesh", "network", "work", "timeline", "end", "expect",
-            "liveness", "known_peers", "changes_only_above",
+            "liveness", "known_peers", "changes_only_above", "certificates",
         ])
         var scenario = Scenario(name: name(of: path), path: path)
         scenario.peers = try map.required("peers").count(in: peers)
@@ -88,6 +88,9 @@ package enum ScenarioReader {
         }
         scenario.timeline.sort { $0.at < $1.at }
         scenario.liveness = try map["liveness"]?.duration()
+        try map.read("certificates", into: &scenario.certificateLife) { (node) throws(ScenarioError) in
+            try certificateLife(node)
+        }
         if let expected = map["expect"] { scenario.expected = try ExpectationReader.read(expected, of: scenario) }
         return scenario
     }
@@ -108,6 +111,15 @@ package enum ScenarioReader {
         try map.read("message", into: &work.message) { (node) throws(ScenarioError) in try node.duration() }
         try map.read("verification", into: &work.verification) { (node) throws(ScenarioError) in try node.duration() }
         return work
+    }
+
+    /// A certificate is renewed once a minute at most: one that lives no longer would end each time.
+    private static let certificateLives = 70 * Duration64.second...24 * 3_600 * Duration64.second
+
+    private static func certificateLife(_ node: ScenarioNode) throws(ScenarioError) -> Int64 {
+        let life = try node.duration()
+        guard certificateLives.contains(life) else { throw node.invalid("a duration from 70s to 24h") }
+        return Int64(life / Duration64.millisecond)
     }
 
     private static func name(of path: String) -> String {

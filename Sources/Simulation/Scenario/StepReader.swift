@@ -2,7 +2,7 @@
 enum StepReader {
     private static let actions = [
         "announce", "withdraw", "crash", "depart", "pause", "skew", "partition", "heal", "loss", "watch", "plant",
-        "turn", "outage",
+        "turn", "outage", "expire", "revoke", "rotate", "thin", "slow", "eclipse", "upgrade",
     ]
 
     static func step(_ node: ScenarioNode, zones: Int) throws(ScenarioError) -> Step {
@@ -51,6 +51,28 @@ enum StepReader {
             let map = try node.map(selectors + ["into"])
             let misbehaviour: Misbehaviour = try map.required("into").word()
             return .turn(try selection(map, zones), into: misbehaviour)
+        case "eclipse":
+            let map = try node.map(selectors + ["contacts", "lying"])
+            return .eclipse(
+                try selection(map, zones), contacts: try map.required("contacts").count(in: 1...64),
+                lying: try map.required("lying").share())
+        case "upgrade": return .upgrade(try selection(try node.map(selectors), zones))
+        case "thin":
+            let map = try node.map(selectors + ["to", "for"])
+            return .thin(
+                try selection(map, zones), to: try map.required("to").rate(), duration: try map["for"]?.duration())
+        case "slow":
+            let map = try node.map(selectors + ["by", "for"])
+            return .slow(
+                try selection(map, zones), by: try map.required("by").count(in: 1...10_000),
+                duration: try map["for"]?.duration())
+        case "expire":
+            let map = try node.map(selectors + ["for"])
+            return .expire(try selection(map, zones), after: try map.required("for").duration())
+        case "revoke": return .revoke(try selection(try node.map(selectors), zones))
+        case "rotate":
+            let map = try node.map(selectors + ["for"])
+            return .rotate(try selection(map, zones), revokesAfter: try map["for"]?.duration())
         case "outage":
             let map = try node.map(["for", "rollback"])
             return .outage(
