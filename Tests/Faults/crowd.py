@@ -28,15 +28,15 @@ LIMIT = 240
 class Pull:
     """A `modelexpress pull` into memory, which passes on what it has while it pulls."""
 
-    def __init__(self, cluster, name, seeds):
+    def __init__(self, cluster, name, seeds, wrapper=(), zone="", rate=RATE):
         state_folder = f"{cluster.folder}/{name}"
         os.makedirs(state_folder, mode=0o700)
         self.name = name
         self.log = f"{cluster.folder}/{name}.json"
         command = [
-            f"{cluster.programs}/modelexpress", "pull", "m", "--in-memory", "--json", "--lane", "tcp", "--wait", "60s",
-            "--rate-limit", RATE, "--slots", str(SLOTS), "--bind", "127.0.0.1", "--state-dir", state_folder,
-            "--peer-name", name, "--peers", ",".join(seeds)]
+            *wrapper, f"{cluster.programs}/modelexpress", "pull", "m", "--in-memory", "--json", "--lane", "tcp", "--wait", "60s",
+            "--zone", zone, "--slots", str(SLOTS), "--bind", "127.0.0.1", "--state-dir", state_folder,
+            "--peer-name", name, "--peers", ",".join(seeds), *(["--rate-limit", rate] if rate else [])]
         with open(self.log, "wb") as output:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=cluster.environment())

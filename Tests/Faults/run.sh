@@ -17,6 +17,7 @@ to date, else those of the debug build. Make a release build first with `swift b
   redis       Redis dies, stalls, is emptied, old, full, read-only and slow under a server; two servers on one Redis with 500
               publishers and random kills; the embedded Redis of a killed server (--long: 2,000 publishers)
   crowd       16 sources and 32 targets at once on small links: slots, completion, fairness
+  zones       six targets of one zone take a model from four sources of another: what crosses; needs root, and is skipped without
   simulated   20 and 50 sidecars and a server on loopback hear what the simulator says, within a factor of two; three
               minutes, for who works on the simulator
   flood       floods against one of three sidecars, by strangers and by certified neighbours, on all its ports
@@ -35,14 +36,14 @@ for argument in "$@"; do
         exit 0
         ;;
     --long) options+=(--long) ;;
-    fifty | partition | redis | crowd | simulated | flood) names+=("$argument") ;;
+    fifty | partition | redis | crowd | zones | simulated | flood) names+=("$argument") ;;
     *)
         usage >&2
         exit 2
         ;;
     esac
 done
-[ "${#names[@]}" -gt 0 ] || names=(fifty partition redis crowd flood)
+[ "${#names[@]}" -gt 0 ] || names=(fifty partition redis crowd zones flood)
 
 # Longest time a test may take before it counts as hanging.
 limit_s=480
