@@ -104,7 +104,11 @@ def run(cluster, outcome):
             if time.monotonic() - begin > LIMIT:
                 break
             for source in sources:
-                status = source.local.ask("status")["status"]
+                try:
+                    status = source.local.ask("status")["status"]
+                except Unanswered:
+                    # Of 48 processes on two cores one may get no turn for long: a look less.
+                    continue
                 most[source.name] = max(most[source.name], status["slots_in_use"])
     finally:
         for pull in pulls:
