@@ -20,38 +20,15 @@ struct UCXLaneTests {
     @Test("Every byte arrives in place, and each port brings a share", arguments: [LaneIntegrity.full, .crc])
     func content(_ integrity: LaneIntegrity) async throws {
         let world = try Self.world()
-        let counters = try world.fabric.rails().map(\.device.metrics.bytesRead)
-        let before = counters.map(\.value)
-        let lane = try world.rig.open(.ucx, integrity: integrity)
-        world.rig.readAll(lane)
-        #expect(await eventually { world.rig.events.outcomes == world.source.layout.chunkCount })
-        #expect(world.rig.events.failures.isEmpty)
-        #expect(VerbsLaneTests.content(of: world.target) == world.bytes)
-        let brought = zip(counters, before).map { $0.value - $1 }
-        #expect(brought.reduce(0, +) == world.source.layout.totalBytes)
-        #expect(brought.allSatisfy { $0 > 0 })
+        try await VerbsLaneTests.fill(world, over: .ucx, integrity)
         let paths = world.rig.events.all.compactMap { if case .paths(_, let paths) = $0 { paths } else { nil } }
         #expect(paths.first?.allSatisfy { $0.contains("rc_verbs") } == true)
-        lane.close()
-        #expect(await eventually { world.rig.events.isClosed })
-        await world.rig.tearDown()
     }
 
     @Test("A destination without memory is filled through buffers")
     func buffers() async throws {
         let ucx = try Devices.ucx.get()
-        let layout = try ArenaLaneTests.layout([30_000, 5, 70_000])
-        let (source, bytes) = try ArenaLaneTests.filled(layout)
-        let sink = MemorySink()
-        let rig = try LaneRig(TemporaryFolder(), source, bytes, sink: sink) { $0.ucx = ucx }
-        let lane = try Lanes.open(
-            rig.opening(.ucx), into: rig.target(buffers: ChunkBufferPool(bufferSize: 4096, capacity: 1)))
-        rig.readAll(lane)
-        #expect(await eventually { rig.events.outcomes == layout.chunkCount })
-        #expect(rig.events.failures.isEmpty)
-        #expect(sink.content == bytes)
-        lane.close()
-        await rig.tearDown()
+        try await VerbsLaneTests.fillThroughBuffers(over: .ucx) { $0.ucx = ucx }
     }
 
     @Test("A source that doesn't trust its fabric declines, with what to do")

@@ -43,10 +43,13 @@ struct VerbsLaneTests {
 
     @Test("Every byte arrives in place, and each port brings a share", arguments: [LaneIntegrity.full, .crc])
     func content(_ integrity: LaneIntegrity) async throws {
-        let world = try Self.world()
+        try await Self.fill(try Self.world(), over: .verbs, integrity)
+    }
+
+    static func fill(_ world: World, over kind: LaneKind, _ integrity: LaneIntegrity) async throws {
         let counters = try world.fabric.rails().map(\.device.metrics.bytesRead)
         let before = counters.map(\.value)
-        let lane = try world.rig.open(.verbs, integrity: integrity)
+        let lane = try world.rig.open(kind, integrity: integrity)
         world.rig.readAll(lane)
         #expect(await eventually { world.rig.events.outcomes == world.source.layout.chunkCount })
         #expect(world.rig.events.failures.isEmpty)
@@ -62,12 +65,18 @@ struct VerbsLaneTests {
     @Test("A destination without memory is filled through buffers")
     func buffers() async throws {
         let fabric = try Devices.required()
+        try await Self.fillThroughBuffers(over: .verbs) { $0.fabric = fabric }
+    }
+
+    static func fillThroughBuffers(
+        over kind: LaneKind, configure: (inout LaneServer.Configuration) -> Void
+    ) async throws {
         let layout = try ArenaLaneTests.layout([30_000, 5, 70_000])
         let (source, bytes) = try ArenaLaneTests.filled(layout)
         let sink = MemorySink()
-        let rig = try LaneRig(TemporaryFolder(), source, bytes, sink: sink) { $0.fabric = fabric }
+        let rig = try LaneRig(TemporaryFolder(), source, bytes, sink: sink, configure: configure)
         let lane = try Lanes.open(
-            rig.opening(.verbs), into: rig.target(buffers: ChunkBufferPool(bufferSize: 4096, capacity: 1)))
+            rig.opening(kind), into: rig.target(buffers: ChunkBufferPool(bufferSize: 4096, capacity: 1)))
         rig.readAll(lane)
         #expect(await eventually { rig.events.outcomes == layout.chunkCount })
         #expect(rig.events.failures.isEmpty)
